@@ -1,0 +1,116 @@
+"""The model card and the machine-readable figures that are written beside every checkpoint."""
+
+import json
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from textae.core.files import write_text
+
+FIGURES = "figures.json"
+
+# key of a figure: (what the card calls it, its unit)
+LABELS = {
+    "num_examples": ("Examples", ""),
+    "nll": ("NLL, importance-weighted", "nats per example"),
+    "ppl": ("Perplexity, importance-weighted", "per word and end mark"),
+    "elbo_nll": ("-ELBO, one draw", "nats per example"),
+    "elbo_ppl": ("Perplexity of the ELBO", "per word and end mark"),
+    "loss": ("-ELBO, one draw, while training", "nats per example"),
+    "reconstruction": ("Reconstruction of a draw", "nats per example"),
+    "reconstruction_at_mean": ("Reconstruction at the posterior mean", "nats per example"),
+    "kl": ("KL to the model's prior", "nats per example"),
+    "kl_standard": ("KL to N(0, I)", "nats per example"),
+    "mi": ("Mutual information", "nats"),
+    "ln_n": ("its ceiling ln N", "nats"),
+    "active_units": ("Active units", "dimensions"),
+    "effective_samples": ("Effective samples, median", ""),
+    "bleu": ("Reconstruction BLEU-4", ""),
+    "exact_match": ("Reconstruction exact match", "%"),
+    "forward_ppl": ("Forward perplexity of prior samples", "per word, trigram LM trained on training text"),
+    "forward_ratio": ("the same, over that of validation text", "×"),
+    "reverse_ppl": ("Reverse perplexity", "per word, the same LM trained on samples"),
+    "reverse_ratio": ("the same, over training on as many real sentences", "×"),
+    "distinct_2": ("Distinct bigrams of samples", ""),
+    "self_bleu": ("Self-BLEU of samples", ""),
+    "copied": ("Samples found verbatim in the training text", "share"),
+}
+
+
+def hardware() -> str:
+    """The processor, cores used and accelerator of this machine, in words."""
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next((x.split(":", 1)[1].strip() for x in lines if x.startswith("model name")), name)
+        flags = next((x for x in lines if x.startswith("flags")), "")
+        name += " with AMX" if "amx_bf16" in flags else ""
+    except OSError:
+        pass  # not Linux: the platform's own word is enough
+    words = f"{name}, {torch.get_num_threads()} thread(s)"
+    return f"{torch.cuda.get_device_name()}; {words}" if torch.cuda.is_available() else words
+
+
+def render_card(config: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
+    """The card as Markdown with the Hub's front matter.
+
+    Args:
+        config: The run's resolved config; its section `card` gives `title`, `summary`, `data`, `license`, `terms`,
+            `limits`, `example`.
+        figures: `training` (step, seconds, hardware, command, date, versions) and `evaluation` (split, command and
+            measured values) as they are in `figures.json`.
+    """
+    card = config.get("card", {})
+    training, evaluation = figures.get("training", {}), figures.get("evaluation", {})
+    title = card.get("title", "A textae model")
+    lines = ["---", "library_name: textae", f"license: {card.get('license', 'other')}"]
+    lines += ["tags:", "- autoencoder", "- vae", f"- {config.get('model', {}).get('name', 'textae')}", "---", "", f"# {title}", ""]
+    lines += [card.get("summary", "Trained with textae."), ""]
+    lines += ["## Use", "", "```python", "from textae import LatentSpace", ""]
+    lines += [f'space = LatentSpace.from_pretrained("{card.get("name", "path/to/model")}")']
+    example = card.get("example", ["I was happy to see you.", "It will rain tomorrow."])
+    lines += [f'space.interpolate("{example[0]}", "{example[1]}")', "```", ""]
+    lines += ["## Data and terms", "", card.get("data", f"`{config.get('data', {}).get('name', 'unknown')}`"), ""]
+    if "terms" in card:
+        lines += [card["terms"], ""]
+    if evaluation:
+        lines += ["## Evaluation", "", f"On {evaluation.get('on', 'unnamed data')}; `{evaluation.get('command', '')}`, "
+                  f"seed {evaluation.get('seed', 0)}, {evaluation.get('date', '')}, {evaluation.get('hardware', '')}.", ""]  # fmt: skip
+        lines += ["| figure | value | unit |", "|---|---|---|"]
+        lines += [f"| {LABELS[k][0]} | {_number(evaluation[k])} | {LABELS[k][1]} |" for k in LABELS if k in evaluation]
+        lines += ["", f"Importance weights: {evaluation.get('samples', '')} draws. Prior: {_prior(config, figures)}.", ""]
+    lines += ["## Training", ""]
+    lines += [f"- {what}: {training[key]}" for key, what in (
+        ("command", "Command"), ("date", "Date"), ("hardware", "Hardware"), ("minutes", "Minutes"), ("step", "Optimizer steps of the kept weights"),
+        ("seed", "Seed"), ("versions", "Versions"), ("validation_loss", "Validation -ELBO against N(0, I), nats per example"),
+    ) if key in training]  # fmt: skip
+    lines += [f"- Prior: {_prior(config, figures)}", "", "The resolved config is in `run.yaml` beside this card.", ""]
+    if "limits" in card:
+        lines += ["## Limits", "", card["limits"], ""]
+    return "\n".join(lines)
+
+
+def write_figures(folder: Path, config: Mapping[str, Any], figures: Mapping[str, Any]) -> None:
+    """Write `figures.json` and the card that shows it."""
+    write_text(folder / FIGURES, json.dumps(figures, indent=2) + "\n")
+    write_text(folder / "README.md", render_card(config, figures))
+
+
+def read_figures(folder: Path) -> dict[str, Any]:
+    """What `write_figures` wrote; empty where there is none."""
+    path = folder / FIGURES
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1 else f"{value:.2f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _prior(config: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
+    fitted = figures.get("prior")
+    return fitted if fitted else "N(0, I)"

@@ -1,0 +1,170 @@
+"""Numbers about a trained autoencoder: bounds on its likelihood, KL, mutual information, active units.
+
+Shapes: B examples of a batch, N of a split, D latent dimensions, K draws.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from textae.core.autoencoder import Autoencoder
+from textae.core.data import Batch
+from textae.core.latent import DiagonalGaussian
+
+# A dimension is active if its posterior mean varies by more than this over the data (Burda et al. 2016, app. C).
+ACTIVE_VARIANCE = 0.01
+
+
+@dataclass
+class Bound:
+    """Sums over a split of what the ELBO is made of, one draw an example.
+
+    Attributes:
+        num_examples: N.
+        count: Tokens (with end marks) or pixels.
+        reconstruction: Mean of -log p(x|z), nats per example.
+        kl: Mean of KL(q(z|x) || p(z)), nats per example: analytic for the standard prior, log q - log p of the draw
+            for a fitted one; 0 for a point posterior, which has no bound.
+        active_units: Dimensions whose posterior mean has a variance of at least 0.01.
+        latent_dim: D.
+    """
+
+    num_examples: int
+    count: int
+    reconstruction: float
+    kl: float
+    active_units: int
+    latent_dim: int
+
+    @property
+    def loss(self) -> float:
+        """-ELBO in nats per example, unannealed; for a point posterior the reconstruction alone."""
+        return self.reconstruction + self.kl
+
+
+@torch.no_grad()
+def bound(model: Autoencoder, batches: Iterable[Batch], reduce=lambda tensor: tensor) -> Bound:
+    """The negative ELBO of a split and its parts, in eval mode's arithmetic, unweighted.
+
+    Args:
+        model: In eval mode.
+        batches: Its forward arguments.
+        reduce: Sums a tensor over processes.
+    """
+    dim = model.config.latent_dim
+    sums = torch.zeros(4 + 2 * dim, dtype=torch.float64)
+    for batch in batches:
+        output = model(**batch)
+        kl = kl_to_prior(model, output.posterior, output.z)
+        mean = output.posterior.mean.double()
+        parts = [len(output.nll), output.count.sum(), output.nll.double().sum(), kl.double().sum()]
+        sums[:4] += torch.tensor([float(p) for p in parts], dtype=torch.float64)
+        sums[4 : 4 + dim] += mean.sum(0).cpu()
+        sums[4 + dim :] += mean.square().sum(0).cpu()
+    sums = reduce(sums)
+    n = sums[0].item()
+    if n == 0:
+        raise ValueError("nothing to evaluate: the split is empty")
+    mean = sums[4 : 4 + dim] / n
+    variance = sums[4 + dim :] / n - mean.square()
+    return Bound(
+        num_examples=int(n), count=int(sums[1]), reconstruction=(sums[2] / n).item(), kl=(sums[3] / n).item(),
+        active_units=int((variance >= ACTIVE_VARIANCE).sum()), latent_dim=dim,
+    )  # fmt: skip
+
+
+def kl_to_prior(model: Autoencoder, posterior, z: Tensor) -> Tensor:
+    """KL(q(z|x) || p(z)) of each example under the model's own prior, in nats, shape (B,).
+
+    Analytic for the standard prior; for a fitted prior the one-draw estimate log q(z|x) - log p(z), which is unbiased
+    and may be negative for single examples. Zero for a point posterior.
+    """
+    if not isinstance(posterior, DiagonalGaussian):
+        return torch.zeros(len(z), device=z.device)
+    if model.has_standard_prior:
+        return posterior.kl().sum(1)
+    return posterior.log_prob(z) - model.prior.log_prob(z)
+
+
+@dataclass
+class ImportanceBound:
+    """Importance-weighted estimates of one batch.
+
+    Attributes:
+        nll: Upper bound on -log p(x), in nats, shape (B,).
+        effective_samples: (Σw)² / Σw², between 1 and K, shape (B,). Near 1 the bound hangs on a single draw.
+    """
+
+    nll: Tensor
+    effective_samples: Tensor
+
+
+@torch.no_grad()
+def importance_nll(model: Autoencoder, batch: Batch, samples: int = 100, rows: int = 4096) -> ImportanceBound:
+    """Upper bound on -log p(x) in nats that tightens as `samples` grows; one draw gives the ELBO's.
+
+    Source: Burda et al. 2016, eq. 8, with q(z|x) as the proposal and the model's own prior.
+
+    Args:
+        model: Any autoencoder with a Gaussian posterior, in eval mode.
+        batch: Its forward arguments, B examples.
+        samples: K, exactly this many draws for each example.
+        rows: Sequences or images decoded at once; bounds the memory.
+
+    Raises:
+        ValueError: The posterior is a point, or `samples` is below one.
+    """
+    if samples < 1:
+        raise ValueError(f"samples is {samples}; at least one draw is needed")
+    posterior = model.encode(**batch)
+    if not isinstance(posterior, DiagonalGaussian):
+        raise ValueError("a point posterior has no likelihood bound: importance weights need posterior=gaussian")
+    size = len(posterior.mean)
+    draws = max(1, rows // size)
+    log_weights = []
+    for start in range(0, samples, draws):
+        k = min(draws, samples - start)
+        z_KBD = posterior.sample(k)
+        repeated = {name: t.repeat(k, *[1] * (t.dim() - 1)) for name, t in batch.items()}
+        nll_KB = model.nll(z_KBD.flatten(0, 1), **repeated)[0].view(k, size)
+        log_weights.append(model.prior.log_prob(z_KBD) - nll_KB - posterior.log_prob(z_KBD))
+    log_w = torch.cat(log_weights).double()
+    nll = math.log(samples) - log_w.logsumexp(0)
+    ess = torch.exp(2 * log_w.logsumexp(0) - (2 * log_w).logsumexp(0))
+    return ImportanceBound(nll=nll, effective_samples=ess)
+
+
+@torch.no_grad()
+def mutual_information(posterior: DiagonalGaussian, draws: int = 1, rows: int = 1024) -> float:
+    """I(x; z) under q in nats: E[log q(z|x)] - E[log q(z)], q(z) being the mixture of the N posteriors given.
+
+    Source: Hoffman & Johnson 2016, sec. 3; Dieng et al. 2019, sec. 2. Each example's own posterior is in the mixture, so
+    the estimate never exceeds ln N, and saturates there: report N and ln N beside it. Noise could take
+    it below zero, where no mutual information lies; it is cut off there.
+
+    Args:
+        posterior: N posteriors.
+        draws: Codes drawn from each.
+        rows: Codes compared at once; bounds the memory to rows x N.
+    """
+    mean, logvar = posterior.mean.double(), posterior.logvar.double()
+    precision = torch.exp(-logvar)
+    constant = ((mean.square() * precision) + logvar).sum(1) + mean.shape[1] * math.log(2 * math.pi)
+    total = 0.0
+    for _ in range(draws):
+        z = mean + torch.exp(0.5 * logvar) * torch.randn_like(mean)
+        for start in range(0, len(z), rows):
+            part = z[start : start + rows]
+            # log q(z_i|x_j) of every pair through matrix products
+            pairs = -0.5 * (part.square() @ precision.T - 2 * part @ (mean * precision).T + constant)
+            own = pairs[torch.arange(len(part)), torch.arange(start, start + len(part))]
+            total += (own - pairs.logsumexp(1) + math.log(len(z))).sum().item()
+    return max(0.0, min(total / (draws * len(mean)), math.log(len(mean))))
+
+
+def active_units(means_ND: Tensor) -> int:
+    """Dimensions whose posterior mean has a variance of at least 0.01 over the data (Burda et al. 2016, app. C)."""
+    return int((means_ND.double().var(0, unbiased=False) >= ACTIVE_VARIANCE).sum())
