@@ -1,0 +1,136 @@
+"""Corpora as batches: tokenized once and kept flat in memory, or streamed through a shuffling buffer.
+
+Shapes: N sentences, B of a batch, T tokens, A attributes.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+
+import numpy as np
+import torch
+
+from textae.core.data import POOL, Batch, IndexedBatches, bucketed_order
+from textae.data.corruption import Corruption
+from textae.data.processor import SentenceProcessor
+
+logger = logging.getLogger(__name__)
+CHUNK = 10_000  # sentences handed to the tokenizer at once
+
+
+class TokenTable:
+    """Tokenized sentences in one flat array: four bytes a token, whatever the number of sentences.
+
+    Attributes:
+        lengths: Tokens of each sentence, shape (N,).
+        attributes: Values, -1 unspecified, shape (N, A).
+        dropped: Sentences left out because they had more tokens than allowed.
+    """
+
+    def __init__(self, processor: SentenceProcessor, rows: Iterable[Mapping[str, str | None]], max_tokens: int):
+        flat, lengths, attributes, self.dropped = [], [], [], 0
+        names = list(processor.attributes)
+        iterator = iter(rows)
+        while chunk := list(islice(iterator, CHUNK)):
+            tokenized = processor.tokenizer([row["text"] for row in chunk], add_special_tokens=False)["input_ids"]
+            values = processor.attribute_ids([{n: row.get(n) for n in names} for row in chunk])
+            keep = np.array([0 < len(ids) <= max_tokens for ids in tokenized])
+            self.dropped += int((~keep).sum())
+            flat += [np.array(ids, dtype=np.int32) for ids, ok in zip(tokenized, keep, strict=True) if ok]
+            lengths += [len(ids) for ids, ok in zip(tokenized, keep, strict=True) if ok]
+            attributes.append(values[keep])
+        self.lengths = np.array(lengths, dtype=np.int64)
+        self.attributes = np.concatenate(attributes) if attributes else np.zeros((0, len(names)), dtype=np.int64)
+        self._flat = np.concatenate(flat) if flat else np.zeros(0, dtype=np.int32)
+        self._starts = np.concatenate([[0], np.cumsum(self.lengths)])[:-1].astype(np.int64)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def padded(self, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Right-padded ids (B, T) and lengths (B,) of some sentences, gathered without a loop."""
+        lengths = self.lengths[indices]
+        steps = np.arange(lengths.max())
+        where = np.minimum(self._starts[indices][:, None] + steps, len(self._flat) - 1)
+        return torch.from_numpy(self._flat[where].astype(np.int64)), torch.from_numpy(lengths)
+
+
+def _collate(
+    table: TokenTable,
+    processor: SentenceProcessor,
+    indices: np.ndarray,
+    corruption: Corruption | None,
+    word_drop: float,
+) -> Batch:
+    ids, lengths = table.padded(indices)
+    values = torch.from_numpy(table.attributes[indices]) if processor.attributes else None
+    return processor.collate(ids, lengths, values, corruption=corruption, word_drop=word_drop)
+
+
+def in_memory(
+    processor: SentenceProcessor, rows: Iterable[Mapping[str, str | None]], *, batch_size: int, max_tokens: int = 64,
+    shuffle: bool = True, seed: int = 0, corruption: Corruption | None = None, word_drop: float = 0.0, pool: int = POOL,
+    name: str = "corpus",
+) -> IndexedBatches:  # fmt: skip
+    """Batches of a corpus that is tokenized once. Longer sentences than `max_tokens` are left out, and counted in the log."""
+    table = TokenTable(processor, rows, max_tokens)
+    if table.dropped:
+        logger.info(
+            "%s: left out %d of %d sentences: more than %d tokens",
+            name,
+            table.dropped,
+            table.dropped + len(table),
+            max_tokens,
+        )
+    if len(table) == 0:
+        raise ValueError(f"{name}: no sentence has at most {max_tokens} tokens")
+    return IndexedBatches(
+        len(table), lambda indices: _collate(table, processor, indices, corruption, word_drop), batch_size,
+        lengths=table.lengths, shuffle=shuffle, seed=seed, pool=pool,
+        clean=lambda indices: _collate(table, processor, indices, None, 0.0),
+    )  # fmt: skip
+
+
+class StreamedBatches:
+    """Batches of a corpus that never fits in memory: a buffer of sentences is filled, shuffled, bucketed and emptied.
+
+    Memory is that of one buffer. The order is a function of (seed, epoch), so a resumed run skips what it had seen,
+    at the cost of reading it again. A stream is shuffled within its buffer only: shuffle the files once, beforehand.
+
+    Args:
+        rows: Re-iterable mappings with "text" and the attributes.
+        buffer: Batches held at once.
+    """
+
+    def __init__(
+        self, processor: SentenceProcessor, rows: Iterable[Mapping[str, str | None]], *, batch_size: int,
+        max_tokens: int = 64, seed: int = 0, corruption: Corruption | None = None, word_drop: float = 0.0,
+        buffer: int = POOL,
+    ):  # fmt: skip
+        self.processor, self.rows, self.batch_size, self.max_tokens = processor, rows, batch_size, max_tokens
+        self.seed, self.corruption, self.word_drop, self.buffer = seed, corruption, word_drop, buffer
+
+    def __len__(self) -> int:
+        return 0
+
+    def clean(self) -> "StreamedBatches":
+        """The same stream without corruption."""
+        return StreamedBatches(
+            self.processor, self.rows, batch_size=self.batch_size, max_tokens=self.max_tokens, seed=self.seed, buffer=self.buffer
+        )
+
+    def epoch(self, epoch: int, *, skip: int = 0, rank: int = 0, world: int = 1) -> Iterator[Batch]:
+        rows, number, first = iter(self.rows), 0, skip * world
+        for part in range(10**12):
+            chunk = list(islice(rows, self.buffer * self.batch_size))
+            if not chunk:
+                return
+            table = TokenTable(self.processor, chunk, self.max_tokens)
+            order = bucketed_order(
+                table.lengths, self.batch_size, seed=self.seed, epoch=hash((epoch, part)) % 2**63, pool=0
+            )
+            order = order[: len(order) // world * world]
+            for indices in order:
+                if number >= first and number % world == rank:
+                    yield _collate(table, self.processor, indices, self.corruption, self.word_drop)
+                number += 1

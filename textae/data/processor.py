@@ -1,0 +1,172 @@
+"""Sentences ↔ tensors: the one place that knows what a batch of sentences looks like.
+
+Shapes: B sentences, T tokens, A attributes.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
+
+from textae.core.config import nearest
+from textae.core.data import Batch
+from textae.data.corruption import Corruption, word_dropout
+
+FILE = "processor.json"
+IGNORED = -100
+
+
+class SentenceProcessor:
+    """Tokenizes sentences and pads them into batches; saved beside the model.
+
+    Args:
+        tokenizer: With the marks <pad> <bos> <eos> <unk> <mask> at ids 0 to 4; adds none by itself.
+        attributes: Values of each attribute by name, in the order of the batch's `attributes` columns.
+        max_length: Tokens of the longest sentence that is taken.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerFast,
+        attributes: Mapping[str, Sequence[str]] | None = None,
+        max_length: int = 256,
+    ):
+        self.tokenizer = tokenizer
+        self.attributes = {name: list(values) for name, values in (attributes or {}).items()}
+        self.max_length = max_length
+
+    def tokenize(self, sentences: Sequence[str]) -> list[list[int]]:
+        """Token ids of each sentence, without marks.
+
+        Raises:
+            ValueError: A sentence is not text, is empty, or has more than `max_length` tokens; its number is named.
+        """
+        for number, sentence in enumerate(sentences, 1):
+            if not isinstance(sentence, str):
+                raise ValueError(f"sentence {number} is {type(sentence).__name__}, not text")
+            if not sentence.strip():
+                raise ValueError(f"sentence {number} is empty")
+            if len(sentence) > 40 * self.max_length:  # no tokenizer is asked about a text that cannot fit
+                raise ValueError(self._too_long(number, f"{len(sentence):,} characters"))
+        if not sentences:
+            return []
+        ids = self.tokenizer(list(sentences), add_special_tokens=False)["input_ids"]
+        for number, tokens in enumerate(ids, 1):
+            if len(tokens) > self.max_length:
+                raise ValueError(self._too_long(number, f"{len(tokens):,} tokens"))
+            if not tokens:
+                raise ValueError(f"sentence {number} has no tokens")
+        return ids
+
+    def _too_long(self, number: int, size: str) -> str:
+        return f"sentence {number} has {size}; this model takes sentences of at most {self.max_length} tokens: split it"
+
+    def attribute_ids(self, rows: Sequence[Mapping[str, str | None]]) -> np.ndarray:
+        """Values as indices, -1 where unspecified, shape (B, A).
+
+        Raises:
+            ValueError: An unknown attribute or value; the message lists those that exist.
+        """
+        out = np.full((len(rows), len(self.attributes)), -1, dtype=np.int64)
+        columns = {name: i for i, name in enumerate(self.attributes)}
+        for r, row in enumerate(rows):
+            for name, value in row.items():
+                if name not in columns:
+                    raise ValueError(f"the model knows no attribute {name!r}: {nearest(name, columns)}")
+                if value is None:
+                    continue
+                known = self.attributes[name]
+                if value not in known:
+                    raise ValueError(f"attribute {name!r} has no value {value!r}: {nearest(value, known)}")
+                out[r, columns[name]] = known.index(value)
+        return out
+
+    def collate(
+        self, ids_BT: Tensor, lengths_B: Tensor, attributes_BA: Tensor | None = None, *,
+        corruption: Corruption | None = None, word_drop: float = 0.0,
+    ) -> Batch:  # fmt: skip
+        """A batch from right-padded ids: the encoder reads tokens and <eos>, the decoder writes the same.
+
+        Args:
+            ids_BT: Token ids without marks, shape (B, T); what lies beyond a row's length is ignored.
+            lengths_B: Tokens of each row, shape (B,).
+            attributes_BA: Values, -1 unspecified, shape (B, A).
+            corruption: Applied to what the encoder reads; the target stays clean.
+            word_drop: Rate at which the decoder's own inputs are replaced by <unk> (Bowman et al. 2016, sec. 3.1).
+        """
+        tok = self.tokenizer
+        batch_size, width = ids_BT.shape
+        steps = torch.arange(width + 1)
+        padded = torch.nn.functional.pad(ids_BT, (0, 1))
+        padded[torch.arange(batch_size), lengths_B] = tok.eos_token_id
+        mask = (steps <= lengths_B[:, None]).long()
+        padded = torch.where(mask.bool(), padded, tok.pad_token_id)
+        decoder_ids = torch.where(mask.bool(), torch.nn.functional.pad(padded, (1, 0))[:, :-1], tok.pad_token_id)
+        decoder_ids[:, 0] = tok.bos_token_id
+        batch = {
+            "input_ids": padded,
+            "attention_mask": mask,
+            "decoder_input_ids": decoder_ids,
+            "labels": torch.where(mask.bool(), padded, IGNORED),
+        }
+        if corruption is not None:
+            batch["input_ids"], batch["attention_mask"] = corruption(
+                padded, mask, mask_id=tok.mask_token_id, vocab_size=len(tok)
+            )
+        if word_drop:
+            batch["decoder_input_ids"] = word_dropout(decoder_ids, word_drop, replacement_id=tok.unk_token_id)
+        if attributes_BA is not None:
+            batch["attributes"] = attributes_BA
+        return batch
+
+    def __call__(self, raw: Sequence[str], attributes: Sequence[Mapping[str, str | None]] | None = None) -> Batch:
+        ids = self.tokenize(raw)
+        lengths = torch.tensor([len(x) for x in ids])
+        padded = torch.zeros(len(ids), int(lengths.max()), dtype=torch.long)
+        for row, tokens in zip(padded, ids, strict=True):
+            row[: len(tokens)] = torch.tensor(tokens)
+        values = None if attributes is None else torch.from_numpy(self.attribute_ids(attributes))
+        return self.collate(padded, lengths, values)
+
+    def decode(self, generated: Tensor) -> list[str]:
+        """Texts of generated ids, shape (B, T): marks removed, the tokenizer's leading space stripped."""
+        return [text.strip() for text in self.tokenizer.batch_decode(generated.tolist(), skip_special_tokens=True)]
+
+    def normalize(self, sentence: str) -> str:
+        """The sentence as this tokenizer can write it: the best any reconstruction can do."""
+        return self.decode(torch.tensor([self.tokenize([sentence])[0]]))[0]
+
+    def check(self, raw: Sequence[str]) -> None:
+        self.tokenize(raw)
+
+    def is_single(self, raw: Any) -> bool:
+        return isinstance(raw, str)
+
+    def cost(self, raw: str) -> int:
+        return len(raw)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the tokenizer's files and `processor.json` into an existing or new folder."""
+        folder = Path(folder)
+        self.tokenizer.save_pretrained(folder)
+        content = {"attributes": self.attributes, "max_length": self.max_length}
+        (folder / FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> "SentenceProcessor":
+        """Read what `save_pretrained` wrote."""
+        folder = Path(folder)
+        for name in (FILE, "tokenizer.json"):
+            if not (folder / name).is_file():
+                raise ValueError(f"{str(folder)!r} has no {name}: it is not a complete checkpoint of a sentence model")
+        try:
+            content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+            tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+        except ValueError as error:
+            raise ValueError(f"{folder}: tokenizer or {FILE} is damaged: {error}") from None
+        return cls(tokenizer, content["attributes"], content["max_length"])
