@@ -1,0 +1,305 @@
+"""The recurrent sentence VAE (Bowman et al. 2016): LSTM or GRU encoder, decoder and token likelihood.
+
+Shapes: B sentences, T tokens, D latent dimensions, E embedding, H hidden, A attributes, N = B·T positions.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import GenerationMixin, PreTrainedModel
+from transformers.modeling_outputs import CausalLMOutputWithPast
+
+from textae.core.autoencoder import Autoencoder, AutoencoderConfig
+from textae.core.latent import Posterior, PosteriorHead
+from textae.models.cross_entropy import token_nll
+from textae.models.tokens import TokenIds, generation_options
+
+IGNORED = -100  # the label of padding, as everywhere in transformers
+
+
+class RNNVAEConfig(AutoencoderConfig):
+    """Config of `RNNVAE`.
+
+    Attributes:
+        vocab_size: V.
+        cell: "lstm" or "gru". The LSTM runs on oneDNN's fused kernels on a CPU; the GRU does not.
+        embedding_dim: E.
+        hidden_dim: H of the decoder.
+        encoder_hidden_dim: Width of each direction of the encoder.
+        num_layers: Layers of encoder and decoder.
+        bidirectional: Whether the encoder also reads from the right.
+        latent_to_state: Whether z sets the decoder's initial state.
+        latent_to_input: Whether z is appended to the decoder's input at every step. At least one must be on.
+        tie_embeddings: Whether the output layer shares the input embeddings; adds a projection where H differs from E.
+        dropout: Variational dropout (one mask for all steps, Gal & Ghahramani 2016) on embeddings, between layers
+            and on outputs; 0 is none.
+        attribute_dim: Width of each attribute's embedding.
+    """
+
+    model_type = "textae_rnn"
+    vocab_size: int = 8000
+    cell: str = "lstm"
+    embedding_dim: int = 256
+    hidden_dim: int = 256
+    encoder_hidden_dim: int = 256
+    num_layers: int = 1
+    bidirectional: bool = True
+    latent_to_state: bool = True
+    latent_to_input: bool = True
+    tie_embeddings: bool = True
+    dropout: float = 0.0
+    attribute_dim: int = 16
+    pad_token_id: int = 0
+    bos_token_id: int = 1
+    eos_token_id: int = 2
+    unk_token_id: int = 3
+    mask_token_id: int = 4
+
+
+CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
+
+
+class VariationalDropout(nn.Module):
+    """Dropout whose mask is shared by all steps of a sentence (Gal & Ghahramani 2016, sec. 4)."""
+
+    def __init__(self, rate: float):
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x_BTE: Tensor) -> Tensor:
+        if not self.training or self.rate == 0:
+            return x_BTE
+        keep = 1 - self.rate
+        return x_BTE * x_BTE.new_empty(len(x_BTE), 1, x_BTE.shape[-1]).bernoulli_(keep).div_(keep)
+
+
+class RNNEncoder(nn.Module):
+    """Reads right-padded sentences; padding never reaches a state that is used.
+
+    Sentences are not packed: packing leaves oneDNN's kernels (200 times slower in bf16). The state of the last valid
+    step is gathered instead, and the backward direction reads each sentence's valid prefix reversed by index.
+    """
+
+    def __init__(self, config: RNNVAEConfig):
+        super().__init__()
+        cell = CELLS[config.cell]
+        width = config.encoder_hidden_dim
+        directions = 2 if config.bidirectional else 1
+        self.out_dim = width * directions
+        self.dropout = VariationalDropout(config.dropout)
+        self.layers = nn.ModuleList(
+            nn.ModuleList(
+                cell(config.embedding_dim if layer == 0 else self.out_dim, width, batch_first=True)
+                for _ in range(directions)
+            )
+            for layer in range(config.num_layers)
+        )
+
+    def forward(self, x_BTE: Tensor, mask_BT: Tensor) -> Tensor:
+        """The last layer's final states, shape (B, out_dim)."""
+        lengths_B = mask_BT.sum(1)
+        steps_T = torch.arange(x_BTE.shape[1], device=x_BTE.device)
+        # position of step t in the reversed valid prefix; padding stays where it is
+        mirror_BT = torch.where(mask_BT.bool(), lengths_B[:, None] - 1 - steps_T, steps_T)
+        last_B = (lengths_B - 1).clamp_min(0)
+        rows_B = torch.arange(len(x_BTE), device=x_BTE.device)
+        rows_B1 = rows_B[:, None]
+        for directions in self.layers:
+            x_BTE = self.dropout(x_BTE)
+            outputs = [directions[0](x_BTE)[0]]
+            if len(directions) == 2:
+                outputs.append(directions[1](x_BTE[rows_B1, mirror_BT])[0])
+            if directions is self.layers[-1]:
+                return torch.cat([o[rows_B, last_B] for o in outputs], -1)
+            if len(directions) == 2:
+                outputs[1] = outputs[1][rows_B1, mirror_BT]
+            x_BTE = torch.cat(outputs, -1)
+        raise AssertionError("an encoder has at least one layer")
+
+
+class RecurrentCache:
+    """The decoder's states between calls, in the shape that `GenerationMixin` expects of a cache.
+
+    Attributes:
+        states: One tuple of tensors (1, B, H) for each layer: (h, c) of an LSTM, (h,) of a GRU.
+        seen: Tokens read so far.
+    """
+
+    is_compileable = False
+    is_croppable = False
+
+    def __init__(self) -> None:
+        self.states: list[tuple[Tensor, ...]] | None = None
+        self.seen = 0
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        return self.seen
+
+    def reorder_cache(self, beam_idx: Tensor) -> None:
+        """Follow the beams that survived, shape (B · beams,)."""
+        assert self.states is not None
+        self.states = [tuple(s.index_select(1, beam_idx.to(s.device)) for s in layer) for layer in self.states]
+
+
+class RNNDecoder(PreTrainedModel, GenerationMixin):
+    """p(x|z, a): a recurrent language model that is given z in its first state, at every step, or both."""
+
+    config_class = RNNVAEConfig
+    main_input_name = "input_ids"
+    _is_stateful = True  # a state cannot be rolled back: generation modes that need to are refused by the library
+
+    def __init__(self, config: RNNVAEConfig):
+        super().__init__(config)
+        cell = CELLS[config.cell]
+        context_dim = config.latent_dim + config.attribute_dim * len(config.attributes)
+        self.embed = nn.Embedding(config.vocab_size, config.embedding_dim)
+        # row 0 is the learned "unspecified"; value v of the attribute has row v + 1
+        self.attribute_embed = nn.ModuleList(
+            nn.Embedding(len(values) + 1, config.attribute_dim) for values in config.attributes.values()
+        )
+        num_states = 2 if config.cell == "lstm" else 1
+        self.init_state = (
+            nn.Linear(context_dim, config.num_layers * num_states * config.hidden_dim) if config.latent_to_state else None
+        )
+        input_dim = config.embedding_dim + (context_dim if config.latent_to_input else 0)
+        self.layers = nn.ModuleList(
+            cell(input_dim if layer == 0 else config.hidden_dim, config.hidden_dim, batch_first=True)
+            for layer in range(config.num_layers)
+        )
+        out_dim = config.embedding_dim if config.tie_embeddings else config.hidden_dim
+        self.project = nn.Linear(config.hidden_dim, out_dim) if out_dim != config.hidden_dim else nn.Identity()
+        self.output = None if config.tie_embeddings else nn.Linear(out_dim, config.vocab_size, bias=False)
+        self.output_bias = nn.Parameter(torch.zeros(config.vocab_size))
+        self.dropout = VariationalDropout(config.dropout)
+        self.generation_config = generation_options(config)
+
+    @property
+    def output_weight(self) -> Tensor:
+        """Output embeddings, shape (V, out_dim)."""
+        return self.embed.weight if self.output is None else self.output.weight
+
+    def context(self, latents_BD: Tensor, attributes_BA: Tensor | None) -> Tensor:
+        """z and the attributes' embeddings side by side; -1 or no attributes at all stand for "unspecified"."""
+        parts = [latents_BD]
+        for column, embed in enumerate(self.attribute_embed):
+            if attributes_BA is None:
+                row = torch.zeros(len(latents_BD), dtype=torch.long, device=latents_BD.device)
+            else:
+                row = attributes_BA[:, column] + 1
+            parts.append(embed(row))
+        return torch.cat(parts, -1)
+
+    def states(self, ids_BT: Tensor, context_BC: Tensor, cache: RecurrentCache | None = None) -> Tensor:
+        """Outputs of the last layer, projected for the vocabulary, shape (B, T, out_dim)."""
+        x = self.dropout(self.embed(ids_BT))
+        if self.config.latent_to_input:
+            x = torch.cat([x, context_BC[:, None].expand(-1, x.shape[1], -1).to(x.dtype)], -1)
+        previous = cache.states if cache is not None and cache.states is not None else self.first_states(context_BC)
+        following = []
+        for layer, state in zip(self.layers, previous, strict=True):
+            x, state = layer(x, self._as_argument(state, x))
+            following.append(state if isinstance(state, tuple) else (state,))
+            x = self.dropout(x)
+        if cache is not None:
+            cache.states, cache.seen = following, cache.seen + ids_BT.shape[1]
+        return self.project(x)
+
+    def first_states(self, context_BC: Tensor) -> list[tuple[Tensor, ...]]:
+        """The initial states of all layers: tanh of a linear map of the context, or zeros."""
+        num_states, num_layers, width = 2 if self.config.cell == "lstm" else 1, len(self.layers), self.config.hidden_dim
+        if self.init_state is None:
+            flat = context_BC.new_zeros(num_layers, num_states, 1, len(context_BC), width)
+        else:
+            flat = torch.tanh(self.init_state(context_BC)).view(len(context_BC), num_layers, num_states, 1, width)
+            flat = flat.permute(1, 2, 3, 0, 4).contiguous()
+        return [tuple(layer) for layer in flat]
+
+    def _as_argument(self, state: tuple[Tensor, ...], like: Tensor) -> Any:
+        state = tuple(s.to(like.dtype).contiguous() for s in state)
+        return state if self.config.cell == "lstm" else state[0]
+
+    def nll(self, latents_BD: Tensor, decoder_input_ids_BT: Tensor, labels_BT: Tensor, attributes_BA: Tensor | None) -> Tensor:
+        """-log p(x|z, a) in nats for each sentence, shape (B,); positions labeled -100 cost nothing."""
+        states = self.states(decoder_input_ids_BT, self.context(latents_BD, attributes_BA))
+        real_BT = labels_BT != IGNORED
+        costs_N = token_nll(states[real_BT], self.output_weight, self.output_bias, labels_BT[real_BT])
+        rows_N = real_BT.nonzero()[:, 0]
+        return torch.zeros(len(labels_BT), device=costs_N.device).index_add_(0, rows_N, costs_N)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        latents: Tensor,
+        attributes: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        past_key_values: RecurrentCache | None = None,
+        use_cache: bool = False,
+        logits_to_keep: int = 0,
+        **_: Any,
+    ) -> CausalLMOutputWithPast:
+        """Next-token logits; the form `generate` calls.
+
+        Args:
+            input_ids: Tokens so far, shape (B, T); with a cache, those it has not read.
+            latents: Shape (B, D).
+            attributes: Values, -1 for unspecified, shape (B, A).
+            attention_mask: Must be all ones: prompts of one batch have one length.
+            past_key_values: States of the tokens before.
+            use_cache: Whether to return the states.
+            logits_to_keep: Compute logits for this many last positions only; 0 means all.
+        """
+        if use_cache and past_key_values is None:
+            past_key_values = RecurrentCache()
+        states = self.states(input_ids, self.context(latents, attributes), past_key_values if use_cache else None)
+        if logits_to_keep:
+            states = states[:, -logits_to_keep:]
+        logits = nn.functional.linear(states, self.output_weight, self.output_bias.to(states.dtype))
+        return CausalLMOutputWithPast(logits=logits, past_key_values=past_key_values if use_cache else None)
+
+    @classmethod
+    def _supports_default_dynamic_cache(cls) -> bool:
+        return False
+
+    _init_weights = Autoencoder._init_weights
+
+
+class RNNVAE(Autoencoder):
+    """Sentence VAE with recurrent encoder and decoder.
+
+    A point posterior makes it an autoencoder; which objective it is trained with is the config's business.
+    """
+
+    config_class = RNNVAEConfig
+    main_input_name = "input_ids"
+
+    def __init__(self, config: RNNVAEConfig):
+        if config.cell not in CELLS:
+            raise ValueError(f"model.cell is {config.cell!r}; it must be one of {', '.join(CELLS)}")
+        if not (config.latent_to_state or config.latent_to_input):
+            raise ValueError("the decoder never sees z: switch on model.latent_to_state or model.latent_to_input")
+        super().__init__(config)
+        self.decoder = RNNDecoder(config)
+        self.encoder = RNNEncoder(config)
+        self.head = PosteriorHead(self.encoder.out_dim, config.latent_dim, config.posterior)
+        self.post_init()
+
+    def encode(self, input_ids: Tensor, attention_mask: Tensor | None = None, **_: Any) -> Posterior:
+        """q(z|x) of right-padded sentences, shapes (B, T)."""
+        if attention_mask is None:
+            attention_mask = torch.ones_like(input_ids)
+        return self.head(self.encoder(self.decoder.embed(input_ids), attention_mask))
+
+    def nll(
+        self, z: Tensor, *, decoder_input_ids: Tensor, labels: Tensor, attributes: Tensor | None = None, **_: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Cost of `labels` (shape (B, T), -100 for padding) under teacher forcing, in nats, and their count."""
+        return self.decoder.nll(z, decoder_input_ids, labels, attributes), (labels != IGNORED).sum(1)
+
+    def generate(self, latents: Tensor, **options: Any) -> TokenIds:
+        """Decode codes (B, D) with any option of `transformers`' `generate`; greedy by default.
+
+        Returns:
+            Token ids, shape (B · num_return_sequences, T), each row from <bos> to <eos> and padded.
+        """
+        return self.decoder.generate(latents=latents, **options)

@@ -1,0 +1,62 @@
+"""`LatentSpace` for sentences: finds a checkpoint, loads model and tokenizer, adds what only text has."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from textae.core.catalog import find_checkpoint, model_type
+from textae.core.config import nearest
+from textae.core.space import LatentSpace as CoreLatentSpace
+from textae.data.processor import SentenceProcessor
+from textae.models import MODELS, model_classes
+
+ZOO = Path(__file__).parent / "zoo"
+EXAMPLES = "examples.txt"
+
+
+class LatentSpace(CoreLatentSpace):
+    """The latent space of sentences.
+
+    >>> space = LatentSpace.from_pretrained("everyday")
+    >>> len(space.interpolate("I was happy.", "It will rain tomorrow.", steps=5))
+    5
+    """
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path = "everyday", *, device: str = "cpu") -> "LatentSpace":
+        """Load a bundled name, a folder or a Hub id.
+
+        Raises:
+            ValueError: There is no such model, it is of another kind, or its files are damaged.
+        """
+        folder = find_checkpoint(source, [ZOO])
+        kind = model_type(folder)
+        types = {model_classes(name)[0].model_type: name for name in MODELS}
+        if kind not in types:
+            raise ValueError(f"{str(source)!r} is a model of type {kind!r}, which is not one of sentences: {nearest(kind, types)}")
+        model = model_classes(types[kind])[1].from_pretrained(folder)
+        processor = SentenceProcessor.from_pretrained(folder)
+        if len(processor.tokenizer) > model.config.vocab_size:
+            raise ValueError(f"{folder}: the tokenizer has {len(processor.tokenizer)} entries, the model only {model.config.vocab_size}")
+        examples = (folder / EXAMPLES).read_text(encoding="utf-8").splitlines() if (folder / EXAMPLES).is_file() else []
+        return cls(model, processor, name=str(source), examples=examples).to(device)
+
+    def evaluate(self, raw: Sequence[str], *, samples: int = 100, seed: int = 0, bf16: bool = False) -> dict[str, Any]:
+        """Figures of a list of sentences: those of every autoencoder, and those of text.
+
+        Adds `ppl` = exp(total nats / (words + one end mark each)), words being separated by blanks whatever the
+        tokenizer; `bleu` (corpus BLEU-4 of greedy reconstructions) and `exact_match` in percent.
+        """
+        from textae.metrics import corpus_bleu, count_words, exact_match, perplexity
+
+        sentences = list(raw)
+        figures = super().evaluate(sentences, samples=samples, seed=seed, bf16=bf16)
+        figures["words"] = sum(count_words(s) for s in sentences)
+        if "nll" in figures:
+            figures["ppl"] = perplexity(figures["nll"] * len(sentences), figures["words"], len(sentences))
+            figures["elbo_ppl"] = perplexity(figures["elbo_nll"] * len(sentences), figures["words"], len(sentences))
+        rebuilt = self.reconstruct(sentences)
+        normal = [self.processor.normalize(s) for s in sentences]
+        figures["bleu"] = corpus_bleu(rebuilt, normal)
+        figures["exact_match"] = exact_match(rebuilt, normal)
+        return figures
