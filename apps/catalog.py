@@ -1,0 +1,66 @@
+"""Joins the tables of both packages: what a name on the command line or in a config stands for."""
+
+from pathlib import Path
+
+from textae.core.catalog import bundled_names, find_checkpoint, model_type
+from textae.core.config import nearest
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXT_ZOO = ROOT / "textae" / "zoo"
+CONFIGS = ROOT / "configs"
+
+
+def models() -> list[str]:
+    """Bundled models."""
+    return bundled_names(TEXT_ZOO)
+
+
+def open_space(source: str = "everyday", device: str = "auto"):
+    """The `LatentSpace` of a bundled name, folder or Hub id, whatever its modality.
+
+    Args:
+        source: What to open.
+        device: "auto" takes a GPU where there is one; any torch device name else.
+    """
+    import torch
+
+    from textae.models import MODELS, model_classes
+    from textae.space import LatentSpace
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    folder = find_checkpoint(source, [TEXT_ZOO])
+    types = {model_classes(name)[0].model_type for name in MODELS}
+    kind = model_type(folder)
+    if kind not in types:
+        raise ValueError(f"{source!r} is a model of type {kind!r}: {nearest(kind, types)}")
+    space = LatentSpace.from_pretrained(folder, device=device)
+    space.name = str(source)
+    return space
+
+
+def configs() -> dict[str, Path]:
+    """Bundled configs by name, such as `text/tatoeba_lstm_vae`."""
+    folder = config_folder()
+    return {str(p.relative_to(folder).with_suffix("")): p for p in sorted(folder.rglob("*.yaml"))}
+
+
+def config_folder() -> Path:
+    """Where the bundled configs are: in the repository, or inside the installed package."""
+    return CONFIGS if CONFIGS.is_dir() else Path(__file__).parent / "configs"
+
+
+def find_config(name: str) -> Path:
+    """A config by path or bundled name.
+
+    Raises:
+        ValueError: Neither exists; the message gives the nearest bundled name.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    known = configs()
+    for candidate in (name, name.removesuffix(".yaml"), name.removeprefix("configs/").removesuffix(".yaml")):
+        if candidate in known:
+            return known[candidate]
+    raise ValueError(f"there is no config {name!r}, as a file or bundled: {nearest(name, known)}")

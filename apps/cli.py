@@ -1,0 +1,300 @@
+"""The `textae` command. Heavy imports live inside the commands, so that `--help` answers at once."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from apps.text_io import emit, read_inputs
+
+app = typer.Typer(
+    name="textae",
+    help="Sentence autoencoders: train them, measure them, walk through their latent space.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+configs_app = typer.Typer(help="The bundled configs.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(configs_app, name="configs")
+
+Model = Annotated[str, typer.Option("--model", "-m", help="Bundled name, folder or Hub id.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
+Sentences = Annotated[list[str] | None, typer.Argument(help="Sentences; else --file, else standard input, one a line.")]
+FromFile = Annotated[Path | None, typer.Option("--file", "-f", help="Read sentences from a file: .txt .csv .tsv .jsonl .parquet, or .gz of them.")]
+Column = Annotated[str, typer.Option(help="The column of sentences in a table.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write to a file instead of the screen.")]
+Seed = Annotated[int, typer.Option(help="Makes every draw repeatable.")]
+Beams = Annotated[int, typer.Option(min=1, max=64, help="Beam search width; 1 is greedy.")]
+
+
+@app.command()
+def train(
+    overrides: Annotated[list[str] | None, typer.Argument(help="Changes such as objective.kl.free_bits=0.2 out=runs/mine")] = None,
+    config: Annotated[str, typer.Option("--config", "-c", help="A YAML file or a bundled config (see: textae configs ls).")] = "",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest state of the run.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and print the resolved config, and stop.")] = False,
+) -> None:
+    """Train a model: textae train --config text/tatoeba_lstm_vae trainer.epochs=3."""
+    if not config:
+        raise ValueError("say what to train with --config; `textae configs ls` lists the bundled configs")
+    from apps.catalog import find_config
+    from apps.run import resolve
+    from textae.core.config import dump_config
+
+    resolved = resolve(find_config(config), overrides or [])
+    if dry_run:
+        typer.echo(dump_config(resolved), nl=False)
+        return
+    from apps.run import train as run
+
+    _log_to_screen()
+    folder = run(resolved, resume=resume)
+    typer.echo(f"The model is in {folder}. Try: textae sample --model {folder} --num 5")
+
+
+@app.command()
+def evaluate(
+    sentences: Sentences = None,
+    model: Model = "everyday",
+    data: Annotated[str, typer.Option(help="A named data set (tatoeba, ptb, yelp, sst) instead of sentences.")] = "",
+    split: Annotated[str, typer.Option(help="Split of --data.")] = "valid",
+    file: FromFile = None,
+    column: Column = "text",
+    samples: Annotated[int, typer.Option(min=1, help="Importance-weighted draws for each sentence.")] = 100,
+    generate: Annotated[int, typer.Option(min=0, help="With --data: prior samples to judge with a trigram model; 0 for none.")] = 10_000,
+    bf16: Annotated[bool, typer.Option("--bf16", help="Compute bounds in bfloat16.")] = False,
+    card: Annotated[bool, typer.Option("--card", help="Write the figures on the model's card.")] = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+    as_json: AsJson = False,
+    out: Out = None,
+) -> None:
+    """Likelihood, KL, mutual information, active units, reconstruction and sample quality."""
+    from apps.run import evaluate as measure
+    from apps.run import write_evaluation
+    from textae.core.catalog import find_checkpoint
+    from textae.core.config import choose
+
+    train_sentences = None
+    if data:
+        from textae.data import DATASETS
+
+        corpora = choose(DATASETS, data, "data set")()
+        lines = [row["text"] for row in choose(corpora, split, f"split of {data}")]
+        train_sentences = [row["text"] for row in corpora["train"]] if generate else None
+        on = f"{data}, split {split} ({len(lines):,} sentences)"
+    else:
+        lines = read_inputs(sentences, file, column)
+        on = f"{file or 'given sentences'} ({len(lines):,} sentences)"
+    figures = measure(
+        model, lines, on=on, train_sentences=train_sentences, samples=samples, num_samples=generate, seed=seed, bf16=bf16, device=device
+    )
+    if card:
+        from apps.catalog import TEXT_ZOO
+
+        write_evaluation(find_checkpoint(model, [TEXT_ZOO]), figures)
+    emit([figures], out, as_json, text=lambda row: "\n".join(f"{k:24} {_short(v)}" for k, v in row.items()))
+
+
+@app.command()
+def encode(
+    sentences: Sentences = None,
+    model: Model = "everyday",
+    file: FromFile = None,
+    column: Column = "text",
+    sample: Annotated[bool, typer.Option("--sample", help="Draw from the posterior instead of its mean.")] = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+    as_json: AsJson = False,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A .npz file (z, sentences), or text.")] = None,
+) -> None:
+    """Codes of sentences: as text, JSON, or a .npz file with arrays `z` and `sentences`."""
+    lines = read_inputs(sentences, file, column)
+    space = _open(model, device)
+    z = _in_parts(lambda part: space.encode(part, sample=sample, seed=seed), lines, "encode")
+    rows = [{"sentence": s, "z": row.tolist()} for s, row in zip(lines, z, strict=True)]
+    emit(rows, out, as_json, text=lambda row: "\t".join([row["sentence"], *(f"{v:.4f}" for v in row["z"])]), arrays={"z": z, "sentences": lines})
+
+
+@app.command()
+def reconstruct(
+    sentences: Sentences = None,
+    model: Model = "everyday",
+    file: FromFile = None,
+    column: Column = "text",
+    beams: Beams = 1,
+    score: Annotated[bool, typer.Option("--score", help="Add NLL and KL of each sentence.")] = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+    as_json: AsJson = False,
+    out: Out = None,
+) -> None:
+    """Encode and decode: what the model keeps of each sentence."""
+    lines = read_inputs(sentences, file, column)
+    space = _open(model, device)
+    rebuilt = _in_parts(lambda part: space.reconstruct(part, num_beams=beams), lines, "reconstruct")
+    rows: list[dict[str, Any]] = [{"sentence": s, "reconstruction": r} for s, r in zip(lines, rebuilt, strict=True)]
+    if score:
+        scores = _in_parts(lambda part: space.score(part, seed=seed), lines, "score")
+        rows = [{**row, "nll": said.nll, "kl": said.kl, "count": said.count} for row, said in zip(rows, scores, strict=True)]
+        emit(rows, out, as_json, text=lambda r: f"{r['reconstruction']}\tnll {r['nll']:.2f}\tkl {r['kl']:.2f}")
+    else:
+        emit(rows, out, as_json, text=lambda r: r["reconstruction"])
+
+
+@app.command()
+def sample(
+    num: Annotated[int, typer.Option("--num", "-n", min=1, max=10_000_000, help="How many.")] = 5,
+    model: Model = "everyday",
+    spread: Annotated[float, typer.Option(min=0.0, max=10.0, help="Scale of the prior's noise; below 1 is more typical.")] = 1.0,
+    beams: Beams = 1,
+    top_p: Annotated[float, typer.Option(min=0.0, max=1.0, help="Nucleus sampling of words; 0 is greedy.")] = 0.0,
+    temperature: Annotated[float, typer.Option(min=0.01, max=10.0, help="Of sampled words, with --top-p.")] = 1.0,
+    seed: Seed = 0,
+    device: Device = "auto",
+    as_json: AsJson = False,
+    out: Out = None,
+) -> None:
+    """Sentences drawn from the prior."""
+    space = _open(model, device)
+    words = {"do_sample": True, "top_p": top_p, "temperature": temperature} if top_p else {"num_beams": beams}
+    drawn = space.sample(num, spread=spread, seed=seed, **words)
+    emit([{"sentence": s} for s in drawn], out, as_json, text=lambda row: row["sentence"])
+
+
+@app.command()
+def interpolate(
+    sentences: Annotated[list[str] | None, typer.Argument(help="Two sentences; else the first two lines of --file or standard input.")] = None,
+    model: Model = "everyday",
+    file: FromFile = None,
+    column: Column = "text",
+    steps: Annotated[int, typer.Option(min=2, max=10_000, help="Points on the path, both ends included.")] = 7,
+    path: Annotated[str, typer.Option(help="lerp (a straight line) or slerp (an arc).")] = "lerp",
+    beams: Beams = 1,
+    device: Device = "auto",
+    as_json: AsJson = False,
+    out: Out = None,
+) -> None:
+    """Sentences on the path between two."""
+    lines = read_inputs(sentences, file, column)
+    if len(lines) != 2:
+        raise ValueError(f"interpolate goes between two sentences; got {len(lines)}")
+    found = _open(model, device).interpolate(*lines, steps=steps, path=path, num_beams=beams)
+    rows = [{"t": i / (steps - 1), "sentence": s} for i, s in enumerate(found)]
+    emit(rows, out, as_json, text=lambda row: row["sentence"])
+
+
+@app.command()
+def demo(
+    model: Model = "everyday",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 7860,
+    host: Annotated[str, typer.Option(help="0.0.0.0 opens the page to the network.")] = "127.0.0.1",
+    share: Annotated[bool, typer.Option("--share", help="A public address through Gradio's tunnel.")] = False,
+    smoke: Annotated[bool, typer.Option("--smoke", help="Start, ask the API one question, stop.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Open the web page."""
+    from apps.demo import serve
+
+    serve(model, host=host, port=port, share=share, smoke=smoke, device=device)
+
+
+@app.command()
+def bench(
+    seconds: Annotated[float, typer.Option(min=0.5, max=600, help="For each measurement.")] = 8.0,
+    threads: Annotated[int, typer.Option(min=1, max=256)] = 1,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    as_json: AsJson = False,
+    out: Out = None,
+) -> None:
+    """Speed of training, likelihood and decoding on this machine."""
+    from apps.bench import measure, table
+
+    report = measure(seconds=seconds, threads=threads, device=device)
+    emit([report], out, as_json, text=table)
+
+
+@configs_app.command("ls")
+def configs_ls() -> None:
+    """List the bundled configs with their first line."""
+    from apps.catalog import configs
+
+    for name, path in configs().items():
+        first = path.read_text(encoding="utf-8").splitlines()[0]
+        typer.echo(f"{name:32} {first.removeprefix('# ')}")
+
+
+@configs_app.command("cp")
+def configs_cp(name: str, to: Annotated[Path, typer.Argument(help="A file or folder.")] = Path(".")) -> None:
+    """Copy a bundled config to change it."""
+    from apps.catalog import find_config
+
+    source = find_config(name)
+    target = to / source.name if to.is_dir() else to
+    if target.exists():
+        raise ValueError(f"{target} exists already; choose another name")
+    target.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+    typer.echo(str(target))
+
+
+def _open(model: str, device: str):
+    from apps.catalog import open_space
+
+    return open_space(model, device)
+
+
+def _in_parts(work: Callable, lines: list[str], verb: str, size: int = 2048) -> Any:
+    """Do long lists in parts with a progress bar; results stay in order."""
+    import torch
+    from tqdm import tqdm
+
+    if len(lines) <= size:
+        return work(lines)
+    parts = [
+        work(lines[i : i + size])
+        for i in tqdm(range(0, len(lines), size), desc=verb, unit_scale=size, unit="sentence", disable=not sys.stderr.isatty())
+    ]
+    return torch.cat(parts) if isinstance(parts[0], torch.Tensor) else [x for part in parts for x in part]
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _log_to_screen() -> None:
+    import logging
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    for noisy in ("transformers", "accelerate", "datasets", "httpx", "huggingface_hub"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+@contextmanager
+def _sentences_not_tracebacks() -> Iterator[None]:
+    """A user's mistake ends in one sentence and exit code 1; what is not a user's mistake keeps its traceback."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        if isinstance(error, BrokenPipeError):
+            sys.stderr.close()
+            sys.exit(141)
+        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("stopped", err=True)
+        sys.exit(130)
+
+
+def main() -> None:
+    """Entry point of the `textae` command."""
+    with _sentences_not_tracebacks():
+        app()
+
+
+if __name__ == "__main__":
+    main()
