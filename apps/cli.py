@@ -219,6 +219,20 @@ def bench(
     emit([report], out, as_json, text=table)
 
 
+@app.command()
+def frontier(
+    models: Annotated[list[Path], typer.Argument(help="Folders of evaluated runs that differ in the weight of the KL.")],
+    chosen: Annotated[Path | None, typer.Option(help="Folder of a model to mark.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The figure: .svg, .png or .pdf.")] = Path("frontier.svg"),
+) -> None:
+    """Reconstruction against samples over several evaluated models: a table and a figure."""
+    from apps.frontier import collect, draw, table
+
+    rows = collect(models)
+    draw(rows, out, collect([chosen])[0] if chosen is not None else None)
+    typer.echo(table(rows))
+
+
 @configs_app.command("ls")
 def configs_ls() -> None:
     """List the bundled configs with their first line."""

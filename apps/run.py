@@ -6,7 +6,6 @@ import shlex
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -37,41 +36,33 @@ def resolve(path: str | Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
 
 
 def _check(config: Mapping[str, Any]) -> None:
+    from textae.core.autoencoder import make_config
     from textae.core.objectives import TERMS, Objective
     from textae.core.prior import PRIORS
     from textae.core.trainer import TrainerOptions
     from textae.data import DATASETS
+    from textae.data.corpus import read_files, read_hub
     from textae.data.corruption import Corruption
     from textae.data.tokenizer import train_tokenizer
     from textae.models import MODELS, model_classes
 
     model = _named(config["model"], "model")
-    known = model_classes(_exists(MODELS, model, "model"))[0]
-    own = [f.name for f in fields(known) if not f.name.startswith("_")]
-    check_keys([k for k in config["model"] if k != "name"], own, "model")
-    known(**{k: v for k, v in config["model"].items() if k != "name"})
+    choose(MODELS, model, "model")
+    make_config(model_classes(model)[0], {k: v for k, v in config["model"].items() if k != "name"})
     Objective.from_config(config["objective"], TERMS)
     call(TrainerOptions, config.get("trainer", {}), where="trainer")
     call(Corruption, config["data"].get("corruption") or {}, where="data.corruption")
+    for key in ("batch_size", "max_tokens"):
+        if not isinstance(config["data"].get(key, 1), int) or config["data"].get(key, 1) < 1:
+            raise ValueError(f"data.{key} is {config['data'][key]!r}; it must be a whole number of at least 1")
     data = choose(DATASETS, _named(config["data"], "data"), "data set")
     options = {k: v for k, v in config["data"].items() if k not in DATA_KEYS}
-    if not any(p.kind == p.VAR_KEYWORD for p in _signature(data)):
-        check_keys(options, arguments(data), "data")
+    reader = read_hub if config["data"]["name"] == "hub" else read_files  # where a data set passes its options on to
+    check_keys(options, [*DATA_KEYS, *arguments(data), *(k for k in arguments(reader) if k not in ("paths", "name"))], "data")
     if config.get("prior"):
         choose(PRIORS, _named(config["prior"], "prior"), "prior")
     check_keys(config.get("tokenizer", {}), [*arguments(train_tokenizer), "path", "train_on"], "tokenizer")
     check_keys(config.get("save", {}), ["dtype"], "save")
-
-
-def _signature(target: Any) -> Iterable[Any]:
-    import inspect
-
-    return inspect.signature(target).parameters.values()
-
-
-def _exists(table: Mapping[str, Any], name: str, kind: str) -> str:
-    choose(table, name, kind)
-    return name
 
 
 def _named(section: Mapping[str, Any], where: str) -> str:
@@ -87,6 +78,7 @@ def train(config: dict[str, Any], resume: bool = False) -> Path:
     """
     import torch
 
+    from textae.core.autoencoder import make_config
     from textae.core.checkpoint import latest_state
     from textae.core.files import recover, write_text
     from textae.core.objectives import TERMS, Objective
@@ -103,7 +95,7 @@ def train(config: dict[str, Any], resume: bool = False) -> Path:
     torch.manual_seed(options.seed)
     config_class, model_class = model_classes(config["model"]["name"])
     settings = {k: v for k, v in config["model"].items() if k != "name"}
-    model = model_class(config_class(**{**settings, "vocab_size": len(processor.tokenizer), "attributes": processor.attributes}))
+    model = model_class(make_config(config_class, {**settings, "vocab_size": len(processor.tokenizer), "attributes": processor.attributes}))
     logger.info("model %s: %s parameters", config["model"]["name"], f"{sum(p.numel() for p in model.parameters()):,}")
     started = {"command": _command(), "date": str(date.today()), "seed": options.seed, **_machine()}
 

@@ -5,13 +5,15 @@ Shapes: B examples, D latent dimensions, A attributes.
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.dataclasses import strict
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
@@ -39,6 +41,7 @@ class AutoencoderOutput:
     count: Tensor
 
 
+@strict
 class AutoencoderConfig(PreTrainedConfig):
     """What every autoencoder's config holds.
 
@@ -55,6 +58,28 @@ class AutoencoderConfig(PreTrainedConfig):
     prior: str = "standard"
     prior_options: dict[str, Any] = field(default_factory=dict)
     attributes: dict[str, list[str]] = field(default_factory=dict)
+
+    def validate_sizes(self) -> None:
+        """Every width and count is at least one; called by `strict` after the types are checked."""
+        for name, value in vars(self).items():
+            if name.endswith(("_dim", "_size")) or name.startswith("num_"):
+                if isinstance(value, int) and value < 1:
+                    raise ValueError(f"{name} is {value}; it must be at least 1")
+
+
+def make_config(config_class: type[AutoencoderConfig], settings: Mapping[str, Any], where: str = "model") -> AutoencoderConfig:
+    """A config from plain settings, checked.
+
+    Raises:
+        ValueError: Unknown key (with the nearest known one), wrong type, or a size below one.
+    """
+    known = [f.name for f in fields(config_class) if not f.name.startswith("_")]
+    check_keys(settings, known, where)
+    try:
+        return config_class(**settings)
+    except StrictDataclassError as error:
+        lines = [line.strip() for line in str(error).splitlines()]
+        raise ValueError(f"{where}: {lines[-1].partition(': ')[2] or lines[-1]}") from None
 
 
 class Autoencoder(PreTrainedModel):
@@ -176,5 +201,5 @@ def check_config_file(folder: str, config_class: type[PreTrainedConfig]) -> None
     found = content.get("model_type")
     if found != config_class.model_type:
         raise ValueError(f"{folder!r} holds a model of type {found!r}, not {config_class.model_type!r}")
-    known = {*config_class().to_dict(), "architectures", "dtype", "torch_dtype", "transformers_version", "_name_or_path"}
-    check_keys(content, known, str(path))
+    written_by_library = ("architectures", "dtype", "model_type", "transformers_version", "_name_or_path")
+    make_config(config_class, {k: v for k, v in content.items() if k not in written_by_library}, where=str(path))

@@ -77,7 +77,7 @@ def read_config(path: str | Path, overrides: Iterable[str] = ()) -> dict[str, An
 
     Raises:
         ValueError: The file is missing, is not YAML or not a mapping, or an override is malformed or names a key
-            whose parent does not exist.
+            below a plain value. Sections that do not exist are made: whoever builds from them knows their names.
     """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -98,6 +98,11 @@ def read_config(path: str | Path, overrides: Iterable[str] = ()) -> dict[str, An
         if not equals or not key:
             raise ValueError(f"override {override!r} must look like objective.kl.free_bits=0.2")
         try:
+            parts = key.split(".")
+            for depth in range(1, len(parts)):  # OmegaConf would replace the value by a section and say nothing
+                above = OmegaConf.select(tree, ".".join(parts[:depth]))
+                if above is not None and not OmegaConf.is_config(above):
+                    raise TypeError(f"{'.'.join(parts[:depth])} is {above!r} and has no keys")
             parsed = OmegaConf.from_dotlist([f"value={value}"])["value"]
             OmegaConf.update(tree, key, parsed, merge=True, force_add=True)
         except (YAMLError, OmegaConfBaseException, TypeError) as error:

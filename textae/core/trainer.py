@@ -11,7 +11,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,8 @@ class TrainerOptions:
         save_every: Steps between resumable states; 0 is at every validation.
         log_every: Steps between lines of the log.
         keep: Resumable states kept; older ones are deleted.
+        select: Weights that `model/` holds: "best" (lowest validation loss) or "last". A β below one trains another
+            objective than the ELBO that validation measures: take "last" there.
         patience: Validations without a better ELBO before training stops; 0 never stops early.
         log_with: Trackers beside the JSONL log: any of tensorboard, wandb, trackio.
         progress: Whether to draw a progress bar.
@@ -77,12 +79,18 @@ class TrainerOptions:
     save_every: int = 0
     log_every: int = 50
     keep: int = 2
+    select: str = "best"
     patience: int = 0
     log_with: list[str] = field(default_factory=list)
     progress: bool = True
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        for name, kind in {f.name: f.type for f in fields(self)}.items():
+            value, expected = getattr(self, name), getattr(kind, "__origin__", kind)
+            good = isinstance(value, int | float) if expected is float else isinstance(value, expected)
+            if not good or (isinstance(value, bool) and expected is not bool):
+                raise ValueError(f"trainer.{name} is {value!r}; it must be of type {expected.__name__}")
         for name in ("epochs", "accumulate", "log_every", "keep"):
             if getattr(self, name) < 1:
                 raise ValueError(f"trainer.{name} is {getattr(self, name)}; it must be at least 1")
@@ -93,6 +101,8 @@ class TrainerOptions:
             raise ValueError(f"trainer.precision is {self.precision!r}; it must be one of {', '.join(PRECISIONS)}")
         if self.decay not in DECAYS:
             raise ValueError(f"trainer.decay is {self.decay!r}; it must be one of {', '.join(DECAYS)}")
+        if self.select not in ("best", "last"):
+            raise ValueError(f"trainer.select is {self.select!r}; it must be best or last")
         if self.device not in ("auto", "cpu"):
             raise ValueError(f"trainer.device is {self.device!r}; it must be auto or cpu")
 
@@ -179,6 +189,7 @@ class Trainer:
             ValueError: There is no state to resume from, it is of another config, or the loss became infinite.
         """
         recover(self.out / "model")
+        self.module.train()
         if resume:
             self.load()
         elif self.accelerator.is_main_process:
@@ -317,6 +328,7 @@ class Trainer:
         state.bad_evaluations = 0 if better else state.bad_evaluations + 1
         if better:
             state.best, state.best_step = result.loss, state.step
+        if better or self.options.select == "last":
             self._save_model(figures)
 
     def _warn_of_collapse(self, result: Bound) -> None:

@@ -97,7 +97,7 @@ class _Wanted:
         if not all(_is_unicode(cells.get(column)) for column in self.columns):
             return _Flaw("not UTF-8", "is not valid UTF-8: save the file in that encoding")
         if len(text) > self.max_chars:
-            return _Flaw("too long", f"has {len(text)} characters, more than max_chars={self.max_chars}")
+            return _Flaw("too long", f"has {len(text):,} characters, more than max_chars={self.max_chars}")
         return None
 
     def row(self, cells: Mapping) -> dict:
@@ -200,15 +200,16 @@ def chain(*corpora: Corpus) -> Corpus:
     return Corpus(name, corpora[0].attributes, partial(itertools.chain.from_iterable, corpora))
 
 
-def load_files(*, train, valid, **options) -> dict[str, Corpus]:
+def load_files(*, train, valid=None, **options) -> dict[str, Corpus]:
     """Splits from files: `train` and `valid` are each a path or a list of paths; `options` go to `read_files`."""
-    return {"train": read_files(train, **options), "valid": read_files(valid, **options)}
+    given = {"train": train, "valid": valid}
+    return {split: read_files(paths, **options) for split, paths in given.items() if paths is not None}
 
 
-def load_hub(*, name: str, train_split="train", valid_split="validation", **options) -> dict[str, Corpus]:
-    """Splits of the Hub's data set `name`; `options` go to `read_hub`."""
+def load_hub(*, repo: str, train_split="train", valid_split="validation", **options) -> dict[str, Corpus]:
+    """Splits of the Hub's data set `repo`; `valid_split=None` leaves that out; `options` go to `read_hub`."""
     splits = {"train": train_split, "valid": valid_split}
-    return {key: read_hub(name, split=split, **options) for key, split in splits.items()}
+    return {key: read_hub(repo, split=split, **options) for key, split in splits.items() if split is not None}
 
 
 def local_file(folder: str, name: str, instead: str) -> Path:

@@ -26,7 +26,7 @@ class SentenceProcessor:
 
     Args:
         tokenizer: With the marks <pad> <bos> <eos> <unk> <mask> at ids 0 to 4; adds none by itself.
-        attributes: Values of each attribute by name, in the order of the batch's `attributes` columns.
+        attributes: Values of each attribute by name; the batch's `attributes` has their columns in the order of the names.
         max_length: Tokens of the longest sentence that is taken.
     """
 
@@ -37,7 +37,7 @@ class SentenceProcessor:
         max_length: int = 256,
     ):
         self.tokenizer = tokenizer
-        self.attributes = {name: list(values) for name, values in (attributes or {}).items()}
+        self.attributes = {name: list(values) for name, values in sorted((attributes or {}).items())}
         self.max_length = max_length
 
     def tokenize(self, sentences: Sequence[str]) -> list[list[int]]:
@@ -51,6 +51,10 @@ class SentenceProcessor:
                 raise ValueError(f"sentence {number} is {type(sentence).__name__}, not text")
             if not sentence.strip():
                 raise ValueError(f"sentence {number} is empty")
+            try:
+                sentence.encode()
+            except UnicodeEncodeError:  # tokenizers would call it a TypeError and name no sentence
+                raise ValueError(f"sentence {number} holds half a character (a lone surrogate): it was read with a wrong encoding") from None
             if len(sentence) > 40 * self.max_length:  # no tokenizer is asked about a text that cannot fit
                 raise ValueError(self._too_long(number, f"{len(sentence):,} characters"))
         if not sentences:
@@ -166,7 +170,11 @@ class SentenceProcessor:
                 raise ValueError(f"{str(folder)!r} has no {name}: it is not a complete checkpoint of a sentence model")
         try:
             content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+            attributes, max_length = content["attributes"], content["max_length"]
+        except (ValueError, KeyError) as error:
+            raise ValueError(f"{folder / FILE} is damaged: {error!r}") from None
+        try:
             tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
-        except ValueError as error:
-            raise ValueError(f"{folder}: tokenizer or {FILE} is damaged: {error}") from None
-        return cls(tokenizer, content["attributes"], content["max_length"])
+        except Exception as error:  # tokenizers raises bare Exceptions, transformers whatever the damage leads to
+            raise ValueError(f"{folder / 'tokenizer.json'} or its neighbour tokenizer_config.json is damaged: {error!r}") from None
+        return cls(tokenizer, attributes, max_length)

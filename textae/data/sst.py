@@ -6,7 +6,7 @@ from functools import partial
 from textae.data.corpus import Corpus, local_file, read_files
 
 INSTEAD = (
-    "or read it from the Hugging Face Hub with the data set 'hub' (name=stanfordnlp/sst2, text_column=sentence, "
+    "or read it from the Hugging Face Hub with the data set 'hub' (repo=stanfordnlp/sst2, text_column=sentence, "
     "attribute_columns=[label])."
 )
 SENTIMENTS = {"0": "negative", "1": "positive"}

@@ -4,7 +4,7 @@ from textae.data.corpus import Corpus, local_file, read_files
 
 INSTEAD = (
     "or read your own export of manythings.org/anki with the data set 'files' (train=..., valid=...), or a copy on the "
-    "Hugging Face Hub with 'hub' (name=..., text_column=...)."
+    "Hugging Face Hub with 'hub' (repo=..., text_column=...)."
 )
 
 

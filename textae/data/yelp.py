@@ -6,7 +6,7 @@ from pathlib import Path
 from textae.data.corpus import Corpus, chain, local_file, read_files
 
 INSTEAD = (
-    "or read whole reviews from the Hugging Face Hub with the data set 'hub' (name=fancyzhx/yelp_polarity, "
+    "or read whole reviews from the Hugging Face Hub with the data set 'hub' (repo=fancyzhx/yelp_polarity, "
     "attribute_columns=[label], valid_split=test)."
 )
 SENTIMENTS = {"neg": "negative", "pos": "positive"}

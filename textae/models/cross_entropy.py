@@ -39,8 +39,10 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         return nll
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx, grad_N: Tensor):
+        # Not `once_differentiable`: it lets create_graph=True through with a gradient that counts as a constant.
+        if torch.is_grad_enabled():
+            raise RuntimeError("token_nll is not differentiable twice: its gradient cannot be part of a loss")
         states, weight, bias, residual = ctx.saved_tensors
         grad = grad_N[:, None].to(states.dtype)
         d_states = (residual @ weight) * grad if ctx.needs_input_grad[0] else None

@@ -6,6 +6,7 @@ Shapes: B sentences, T tokens, D latent dimensions, E embedding, H hidden, A att
 from typing import Any
 
 import torch
+from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from transformers import GenerationMixin, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
@@ -18,6 +19,7 @@ from textae.models.tokens import TokenIds, generation_options
 IGNORED = -100  # the label of padding, as everywhere in transformers
 
 
+@strict
 class RNNVAEConfig(AutoencoderConfig):
     """Config of `RNNVAE`.
 
@@ -48,7 +50,7 @@ class RNNVAEConfig(AutoencoderConfig):
     latent_to_state: bool = True
     latent_to_input: bool = True
     tie_embeddings: bool = True
-    dropout: float = 0.0
+    dropout: float | int = 0.0
     attribute_dim: int = 16
     pad_token_id: int = 0
     bos_token_id: int = 1
@@ -154,9 +156,10 @@ class RNNDecoder(PreTrainedModel, GenerationMixin):
         cell = CELLS[config.cell]
         context_dim = config.latent_dim + config.attribute_dim * len(config.attributes)
         self.embed = nn.Embedding(config.vocab_size, config.embedding_dim)
-        # row 0 is the learned "unspecified"; value v of the attribute has row v + 1
+        # Sorted by name, as the processor's columns are: config.json sorts its keys, so no other order survives saving.
+        # Row 0 is the learned "unspecified"; value v of the attribute has row v + 1.
         self.attribute_embed = nn.ModuleList(
-            nn.Embedding(len(values) + 1, config.attribute_dim) for values in config.attributes.values()
+            nn.Embedding(len(values) + 1, config.attribute_dim) for _, values in sorted(config.attributes.items())
         )
         num_states = 2 if config.cell == "lstm" else 1
         self.init_state = (

@@ -147,7 +147,7 @@ def test_skip_invalid_counts_what_it_drops(tmp_path, streaming, caplog):
         ("a.txt", b"one\ntwo\nthr\xe9e\n", "line 3 is not valid UTF-8"),
         ("a.tsv", b"text\none\ntw\xe9o\n", "line 3 is not valid UTF-8"),
         ("a.jsonl", b'{"text": "\\ud800"}\n', "line 1 is not valid UTF-8"),
-        ("a.txt", b"short\n" + b"y" * 5001 + b"\n", "line 2 has 5001 characters, more than max_chars=5000"),
+        ("a.txt", b"short\n" + b"y" * 5001 + b"\n", "line 2 has 5,001 characters, more than max_chars=5000"),
         ("a.csv", b"mood,words\nx,one\n", "no column 'text'; its columns: mood, words"),
         ("a.tsv", b"mood\twords\nx\tone\n", "no column 'text'; its columns: mood, words"),
         ("a.jsonl", b'{"words": "one"}\n', "no column 'text'; its columns: words"),
