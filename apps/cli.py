@@ -1,5 +1,6 @@
 """The `textae` command. Heavy imports live inside the commands, so that `--help` answers at once."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from apps.text_io import emit, read_inputs
+
+# Read by oneDNN when torch is loaded. Sentences of all lengths fill its cache of 1,024 kernels with about a megabyte each.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 app = typer.Typer(
     name="textae",
