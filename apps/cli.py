@@ -11,8 +11,8 @@ import typer
 
 from apps.text_io import emit, read_inputs
 
-# Read by oneDNN when torch is loaded. Sentences of all lengths fill its cache of 1,024 kernels with about a megabyte each.
-os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+# Read by oneDNN when torch is loaded. Sentences of all lengths fill its cache of 1,024 kernels, megabytes each; 128 cost no time.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
 
 app = typer.Typer(
     name="textae",

@@ -155,6 +155,7 @@ class Autoencoder(PreTrainedModel):
         where = str(pretrained_model_name_or_path)
         kwargs.setdefault("dtype", torch.float32)
         kwargs.setdefault("use_safetensors", True)
+        kwargs["ignore_mismatched_sizes"] = True  # reported below by name; the library's own error names no weight
         with_info = kwargs.pop("output_loading_info", False)
         if "config" not in kwargs:
             check_config_file(where, cls.config_class)
@@ -163,14 +164,11 @@ class Autoencoder(PreTrainedModel):
                 model, info = super().from_pretrained(where, *args, output_loading_info=True, **kwargs)
         except SafetensorError as error:
             raise ValueError(f"the weights in {where!r} are damaged or truncated ({error}); fetch or save them again") from None
-        except RuntimeError as error:
-            if "size mismatch" not in str(error) and "mismatch" not in str(error):
-                raise
-            raise ValueError(f"the weights in {where!r} do not fit its config: {' '.join(str(error).split())}") from None
         for key, what in (("missing_keys", "lack"), ("unexpected_keys", "hold the unexpected"), ("mismatched_keys", "misshape")):
             if names := info.get(key):
-                listed = ", ".join(sorted(str(n) for n in names)[:5])
+                listed = ", ".join(sorted(n if isinstance(n, str) else f"{n[0]} (stored {tuple(n[1])}, model {tuple(n[2])})" for n in names)[:5])
                 raise ValueError(f"the weights in {where!r} {what} {listed}; {len(names)} such in all")
+        model.prior.requires_grad_(False)  # loading makes new parameters, which want gradients again
         return (model, info) if with_info else model
 
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from textae.core.config import differences
-from textae.core.files import whole_folder
+from textae.core.files import recover, whole_folder
 
 # Keys that may differ between a state and the run that resumes it: they change no number.
 FREE_KEYS = ("trainer.keep", "trainer.log_with", "trainer.progress", "trainer.log_every", "out")
@@ -71,6 +71,8 @@ def save_state(
 
 def latest_state(folder: Path) -> Path:
     """The newest complete state of a run, or a ValueError that says there is none."""
+    for old in folder.glob(".step-*.old"):
+        recover(folder / old.name[1:].removesuffix(".old"))
     found = sorted(p for p in folder.glob("step-*") if (p / "state.json").is_file())
     if not found:
         raise ValueError(f"nothing to resume: {str(folder)!r} holds no state; start the run without --resume")
@@ -90,7 +92,7 @@ def load_state(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer
     except (ValueError, SafetensorError, OSError) as error:
         raise ValueError(f"the state in {folder} is damaged ({error}); delete it to resume from the one before") from None
     plain = json.loads(json.dumps(config))
-    changed = [d for d in differences(content["config"], plain) if not d.startswith(FREE_KEYS)]
+    changed = [d for d in differences(content["config"], plain) if d.split(": ")[0] not in FREE_KEYS]
     if changed:
         raise ValueError(f"cannot resume with a changed config ({'; '.join(changed[:5])}): undo the change, or start anew")
     module.load_state_dict(weights)

@@ -145,6 +145,8 @@ class LatentSpace:
         z = torch.as_tensor(z, dtype=torch.float32)
         if z.shape[-1] != self.latent_dim or z.dim() not in (1, 2):
             raise ValueError(f"codes have shape {tuple(z.shape)}; {self.name} takes ({self.latent_dim},) or (N, {self.latent_dim})")
+        if len(z) == 0:
+            raise ValueError("there are no codes to decode: give at least one")
         if not torch.isfinite(z).all():
             raise ValueError("codes must be finite numbers")
         rows, decoded = z.reshape(-1, self.latent_dim), []
@@ -198,6 +200,8 @@ class LatentSpace:
             raise ValueError(f"dimension is {dimension}; {self.name} has 0 to {self.latent_dim - 1}")
         if steps < 2:
             raise ValueError(f"steps is {steps}; a path has at least its two ends")
+        if not self.processor.is_single(raw):
+            raise ValueError("traverse takes one example, not a list")
         z = self.encode(raw).repeat(steps, 1)
         z[:, dimension] = torch.linspace(-span, span, steps)
         return self.decode(z, **options)
@@ -214,9 +218,12 @@ class LatentSpace:
         among = self.examples if among is None else list(among)
         if not among:
             raise ValueError(f"{self.name} has no bundled examples: give a list to search")
+        if num < 1:
+            raise ValueError(f"num is {num}; at least one neighbour must be asked for")
         single = self.processor.is_single(raw)
         queries = self.encode([raw] if single else raw)
-        distances = torch.cdist(queries, self._codes_of(among))
+        # Not through matrix products, which leave 1e-3 between equal codes.
+        distances = torch.cdist(queries, self._codes_of(among), compute_mode="donot_use_mm_for_euclid_dist")
         near = distances.topk(min(num, len(among)), largest=False)
         found = [
             [Neighbour(among[i], d) for i, d in zip(row.tolist(), values.tolist(), strict=True)]

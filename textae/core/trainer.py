@@ -141,7 +141,7 @@ class Trainer:
         self.splits, self.out, self.options = splits, Path(out), options
         self.config = config or {"trainer": asdict(options)}
         self._write_model = write_model or (lambda folder, figures: model.save_pretrained(folder))
-        if options.device == "auto" and options.precision == "fp16" and not torch.cuda.is_available():
+        if options.precision == "fp16" and (options.device == "cpu" or not torch.cuda.is_available()):
             raise ValueError("trainer.precision=fp16 needs a GPU; on a CPU take bf16 or fp32")
         torch.set_flush_denormal(True)  # Adam's moments decay into subnormals, which cost a CPU three times the epoch
         self.accelerator = Accelerator(

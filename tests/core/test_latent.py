@@ -1,0 +1,148 @@
+"""Posteriors against torch.distributions, and the geometry of paths."""
+
+import math
+
+import pytest
+import torch
+from torch.distributions import Independent, Normal, kl_divergence
+from torch.testing import assert_close
+
+from textae.core.latent import (
+    LOGVAR_MAX,
+    LOGVAR_MIN,
+    PATHS,
+    DiagonalGaussian,
+    PointPosterior,
+    PosteriorHead,
+    gaussian_log_prob,
+    lerp,
+    slerp,
+)
+
+
+@pytest.fixture
+def gaussian():
+    torch.manual_seed(0)
+    return DiagonalGaussian(torch.randn(5, 3), torch.randn(5, 3))
+
+
+def reference(q):
+    return Normal(q.mean, torch.exp(0.5 * q.logvar))
+
+
+def test_kl_equals_torch_distributions_for_each_dimension(gaussian):
+    expected = kl_divergence(reference(gaussian), Normal(torch.zeros(5, 3), torch.ones(5, 3)))
+    assert_close(gaussian.kl(), expected)
+    assert gaussian.kl().shape == (5, 3)
+
+
+def test_kl_is_zero_at_the_prior_and_not_negative_elsewhere(gaussian):
+    assert (DiagonalGaussian(torch.zeros(2, 3), torch.zeros(2, 3)).kl() == 0).all()
+    assert (gaussian.kl() > 0).all()
+
+
+def test_log_prob_equals_torch_distributions_for_many_draws(gaussian):
+    z = torch.randn(7, 5, 3)
+    assert_close(gaussian.log_prob(z), Independent(reference(gaussian), 1).log_prob(z))
+    assert_close(gaussian_log_prob(z), Normal(0.0, 1.0).log_prob(z).sum(-1))
+    assert_close(gaussian_log_prob(z, 2.0), Normal(2.0, 1.0).log_prob(z).sum(-1))
+
+
+def test_draws_have_the_moments_of_the_posterior(gaussian):
+    torch.manual_seed(1)
+    draws = gaussian.sample(40_000)
+    assert draws.shape == (40_000, 5, 3) and gaussian.sample().shape == (5, 3)
+    std = torch.exp(0.5 * gaussian.logvar)
+    assert ((draws.mean(0) - gaussian.mean).abs() < 5 * std / 200).all()
+    assert_close(draws.std(0) / std, torch.ones(5, 3), rtol=0.03, atol=0)
+
+
+def test_gradients_pass_through_draws_to_mean_and_logvar():
+    mean, logvar = torch.zeros(2, 3, requires_grad=True), torch.full((2, 3), 0.6, requires_grad=True)
+    z = DiagonalGaussian(mean, logvar).sample()
+    z.sum().backward()
+    assert_close(mean.grad, torch.ones(2, 3))
+    assert_close(logvar.grad, 0.5 * z.detach())  # dz/dlogvar = 0.5 (z - mean)
+
+
+def test_point_posterior_is_its_mean_and_has_no_density():
+    point = PointPosterior(torch.randn(5, 3))
+    assert point.sample() is point.mean
+    assert_close(point.sample(4), point.mean.repeat(4, 1, 1))
+    assert not hasattr(point, "kl") and not hasattr(point, "log_prob")
+
+
+def test_head_kinds():
+    torch.manual_seed(0)
+    features = torch.randn(6, 8)
+    assert isinstance(PosteriorHead(8, 3)(features), DiagonalGaussian)
+    assert isinstance(PosteriorHead(8, 3, "point")(features), PointPosterior)
+    assert PosteriorHead(8, 3)(features).mean.shape == (6, 3)
+    with pytest.raises(ValueError, match="'gausian'.*gaussian, point"):
+        PosteriorHead(8, 3, "gausian")
+
+
+def test_head_clamps_logvar_and_stays_float32():
+    head = PosteriorHead(2, 3)
+    far = head(torch.full((1, 2), 1e6)).logvar, head(torch.full((1, 2), -1e6)).logvar
+    assert (torch.stack(far) >= LOGVAR_MIN).all() and (torch.stack(far) <= LOGVAR_MAX).all()
+    posterior = head.bfloat16()(torch.ones(1, 2, dtype=torch.bfloat16))
+    assert posterior.mean.dtype == posterior.logvar.dtype == torch.float32
+    assert DiagonalGaussian(torch.zeros(1, 1), torch.tensor([[LOGVAR_MIN]])).kl().isfinite().all()
+
+
+# --- paths ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
+@pytest.mark.parametrize(
+    "a, b",
+    [([1.0, 2, 3], [-2.0, 0, 1]), ([1.0, 0, 0], [2.0, 0, 0]), ([1.0, 0, 0], [-3.0, 0, 0]), ([0.0, 0, 0], [1.0, 2, 3]),
+     ([0.0, 0, 0], [0.0, 0, 0]), ([1.0, 1, 1], [1.0, 1, 1.00001])],
+    ids=["general", "parallel", "opposite", "from zero", "zeros", "nearly parallel"],
+)  # fmt: skip
+def test_paths_keep_their_ends_and_are_finite(path, a, b):
+    a, b = torch.tensor(a), torch.tensor(b)
+    points = path(a, b, torch.linspace(0, 1, 5))
+    assert points.shape == (5, 3) and points.isfinite().all()
+    assert_close(points[0], a, atol=1e-6, rtol=0)
+    assert_close(points[-1], b, atol=1e-6, rtol=0)
+    assert_close(path(b, a, torch.linspace(0, 1, 5)), points.flip(0), atol=1e-5, rtol=0)
+
+
+def test_lerp_is_a_straight_line():
+    a, b = torch.tensor([1.0, 2]), torch.tensor([3.0, -2])
+    assert_close(lerp(a, b, torch.tensor([0.25, 0.5])), torch.tensor([[1.5, 1.0], [2.0, 0.0]]))
+
+
+def test_slerp_divides_the_angle_and_the_norms_evenly():
+    torch.manual_seed(3)
+    a, b = torch.randn(16), 3 * torch.randn(16)
+    t = torch.linspace(0, 1, 6)
+    points = slerp(a, b, t)
+    assert_close(points.norm(dim=1), (1 - t) * a.norm() + t * b.norm())
+    unit = points / points.norm(dim=1, keepdim=True)
+    steps = torch.acos((unit[1:] * unit[:-1]).sum(1))
+    total = torch.acos(torch.dot(a / a.norm(), b / b.norm()))
+    assert_close(steps, (total / 5).expand(5), atol=1e-3, rtol=0)
+
+
+def test_slerp_of_a_quarter_circle():
+    points = slerp(torch.tensor([1.0, 0]), torch.tensor([0.0, 1]), torch.tensor([0.5]))
+    assert_close(points, torch.full((1, 2), math.sqrt(0.5)))
+
+
+def test_slerp_falls_back_to_the_line_where_there_is_no_single_arc():
+    t = torch.linspace(0, 1, 5)
+    for b in ([2.0, 0], [-2.0, 0], [0.0, 0]):
+        a, b = torch.tensor([1.0, 0]), torch.tensor(b)
+        assert_close(slerp(a, b, t), lerp(a, b, t))
+
+
+@pytest.mark.parametrize("angle", [3e-4, 1e-3, 1e-2])
+def test_slerp_of_small_angles_keeps_its_digits(angle):
+    """Float32's acos of a cosine near one knows angles only to 3e-4; the points must not show it."""
+    a, b = torch.tensor([1.0, 0]), torch.tensor([math.cos(angle), math.sin(angle)])
+    t = torch.linspace(0, 1, 5)
+    expected = torch.stack([torch.cos(t * angle), torch.sin(t * angle)], 1)
+    assert_close(slerp(a, b, t), expected, atol=2e-6, rtol=0)

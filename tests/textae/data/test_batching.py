@@ -1,0 +1,152 @@
+"""Corpora as batches: the flat table against plain loops, the stream against the table."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+
+from textae.data.batching import StreamedBatches, TokenTable, in_memory
+from textae.data.corruption import Corruption
+
+
+@pytest.fixture(scope="module")
+def rows():
+    words = ["cat", "house", "bread", "friend", "old", "red", "today", "she", "the", "my"]
+    rng = np.random.default_rng(0)
+    return [{"text": " ".join(rng.choice(words, rng.integers(1, 12))), "mood": ["good", "bad", None][i % 3]} for i in range(203)]
+
+
+def texts(processor, batches):
+    return [s for batch in batches for s in processor.decode(batch["input_ids"])]
+
+
+def same(a, b):
+    return len(a) == len(b) and all(x.keys() == y.keys() and all(torch.equal(x[k], y[k]) for k in x) for x, y in zip(a, b, strict=True))
+
+
+def test_table_equals_a_loop(attribute_processor, rows):
+    table = TokenTable(attribute_processor, rows, max_tokens=8)
+    kept = [r for r in rows if len(r["text"].split()) <= 8]
+    assert len(table) == len(kept) and table.dropped == len(rows) - len(kept) > 0
+    assert table.lengths.tolist() == [len(r["text"].split()) for r in kept]
+    assert table.attributes.tolist() == attribute_processor.attribute_ids([{"mood": r["mood"]} for r in kept]).tolist()
+    for indices in ([0], [5, 3, len(kept) - 1], [len(kept) - 1], list(range(len(kept)))):
+        ids, lengths = table.padded(np.array(indices))
+        tokens = [attribute_processor.tokenize([kept[i]["text"]])[0] for i in indices]
+        assert lengths.tolist() == [len(t) for t in tokens] and ids.shape == (len(indices), max(map(len, tokens)))
+        for row, expected in zip(ids.tolist(), tokens, strict=True):
+            assert row[: len(expected)] == expected
+
+
+def test_table_takes_four_bytes_a_token(processor, rows):
+    table = TokenTable(processor, rows * 20, max_tokens=64)
+    held = sum(v.nbytes for v in vars(table).values() if isinstance(v, np.ndarray))
+    assert held <= 4 * table.lengths.sum() + 16 * len(table)
+
+
+def test_table_takes_any_iterable_and_nothing(processor, rows):
+    assert len(TokenTable(processor, iter(rows), 64)) == len(rows)
+    assert len(TokenTable(processor, [], 64)) == 0
+    with_empty = TokenTable(processor, [{"text": ""}, {"text": "the cat"}], 64)
+    assert len(with_empty) == 1 and with_empty.dropped == 1
+
+
+def test_in_memory_batches_are_what_the_processor_makes(attribute_processor, rows):
+    data = in_memory(attribute_processor, rows, batch_size=16, shuffle=False)
+    order = [i for batch in data.order(0) for i in batch]
+    for start, batch in zip(range(0, len(rows), 16), data.epoch(0), strict=True):
+        part = [rows[i] for i in order[start : start + 16]]
+        expected = attribute_processor([r["text"] for r in part], [{"mood": r["mood"]} for r in part])
+        assert same([batch], [expected])
+
+
+def test_in_memory_epochs_repeat_and_lose_nobody(processor, rows):
+    data = in_memory(processor, rows, batch_size=16, seed=4)
+    assert Counter(texts(processor, data.epoch(2))) == Counter(r["text"] for r in rows)
+    whole = list(data.epoch(2))
+    assert same(list(data.epoch(2)), whole) and same(list(data.epoch(2, skip=5)), whole[5:])
+
+
+def test_longer_sentences_are_left_out_and_counted(processor, rows, caplog):
+    with caplog.at_level("INFO"):
+        data = in_memory(processor, rows, batch_size=16, max_tokens=5, name="mine")
+    assert max(b["input_ids"].shape[1] for b in data.epoch(0)) == 6
+    assert "mine: left out" in caplog.text and "more than 5 tokens" in caplog.text
+    with pytest.raises(ValueError, match="mine: no sentence has at most 0 tokens"):
+        in_memory(processor, rows, batch_size=16, max_tokens=0, name="mine")
+
+
+NOISE = {"corruption": Corruption(drop=0.5), "word_drop": 0.5}
+
+
+@pytest.mark.parametrize("make", [in_memory, StreamedBatches])
+def test_clean_is_the_same_split_without_noise(processor, rows, make):
+    """A prior is fitted to clean codes: a corrupted 'clean' split would move it and nothing would show it."""
+    options = {"batch_size": 16, "seed": 3}
+    noisy, plain = make(processor, rows, **options, **NOISE), make(processor, rows, **options)
+    assert same(list(noisy.clean().epoch(1)), list(plain.epoch(1)))
+    assert not same(list(noisy.epoch(1)), list(plain.epoch(1)))
+    assert [b["labels"].tolist() for b in noisy.epoch(1)] == [b["labels"].tolist() for b in plain.epoch(1)]  # targets stay clean
+
+
+def test_noise_is_a_function_of_the_global_seed(processor, rows):
+    data = in_memory(processor, rows, batch_size=16, **NOISE)
+
+    def first(seed):
+        torch.manual_seed(seed)
+        return [next(data.epoch(0))]
+
+    assert same(first(1), first(1)) and not same(first(1), first(2))
+
+
+@pytest.fixture
+def stream(processor, rows):
+    return StreamedBatches(processor, rows, batch_size=8, max_tokens=64, seed=5, buffer=4)
+
+
+def test_stream_loses_nobody_and_repeats_itself(processor, rows, stream):
+    assert len(stream) == 0  # nobody knows
+    whole = list(stream.epoch(1))
+    assert Counter(texts(processor, whole)) == Counter(r["text"] for r in rows)
+    assert same(list(stream.epoch(1)), whole) and not same(list(stream.epoch(2)), whole)
+
+
+def test_skip_of_a_stream_is_its_tail(stream):
+    whole = list(stream.epoch(1))
+    for skip in (0, 1, 4, 5, 9, len(whole)):
+        assert same(list(stream.epoch(1, skip=skip)), whole[skip:])
+
+
+def test_processes_share_nothing_of_a_stream(processor, stream):
+    parts = [list(stream.epoch(0, rank=r, world=2)) for r in range(2)]
+    assert len(parts[0]) == len(parts[1]) > 0
+    everything = Counter(texts(processor, stream.epoch(0)))
+    assert Counter(texts(processor, parts[0] + parts[1])) <= everything
+    assert same(list(stream.epoch(0, rank=1, world=2, skip=3)), parts[1][3:])
+
+
+def test_stream_buckets_within_its_buffer(processor, rows):
+    wide = StreamedBatches(processor, rows, batch_size=8, buffer=100)
+    cells = sum(b["input_ids"].numel() for b in wide.epoch(0))
+    real = sum(int(b["attention_mask"].sum()) for b in wide.epoch(0))
+    assert cells < 1.15 * real
+
+
+def test_stream_reads_no_more_than_its_buffer(processor, rows):
+    read = []
+
+    class Rows:
+        def __iter__(self):
+            for row in rows:
+                read.append(row)
+                yield row
+
+    next(StreamedBatches(processor, Rows(), batch_size=8, buffer=2).epoch(0))
+    assert len(read) == 16
+
+
+def test_a_stretch_of_long_sentences_does_not_end_a_stream(processor, rows):
+    long = [{"text": "the " * 20}] * 40
+    stream = StreamedBatches(processor, [*long, *rows], batch_size=8, max_tokens=12, buffer=2)
+    assert Counter(texts(processor, stream.epoch(0))) == Counter(r["text"] for r in rows)
