@@ -14,7 +14,7 @@ from textae.core.config import arguments, call, check_keys, choose, dump_config,
 
 logger = logging.getLogger(__name__)
 
-SECTIONS = ("model", "tokenizer", "data", "objective", "trainer", "prior", "save", "card", "out")
+SECTIONS = ("init", "model", "tokenizer", "data", "objective", "trainer", "prior", "save", "card", "out")
 # What the section `data` says itself; the rest goes to the data set.
 DATA_KEYS = ("name", "batch_size", "max_tokens", "corruption", "word_drop", "streaming", "attributes", "pool", "valid_limit")
 
@@ -50,7 +50,7 @@ def _check(config: Mapping[str, Any]) -> None:
     choose(MODELS, model, "model")
     make_config(model_classes(model)[0], {k: v for k, v in config["model"].items() if k != "name"})
     Objective.from_config(config["objective"], TERMS)
-    call(TrainerOptions, config.get("trainer", {}), where="trainer")
+    call(TrainerOptions, (config.get("trainer") or {}), where="trainer")
     call(Corruption, config["data"].get("corruption") or {}, where="data.corruption")
     for key in ("batch_size", "max_tokens"):
         if not isinstance(config["data"].get(key, 1), int) or config["data"].get(key, 1) < 1:
@@ -61,8 +61,8 @@ def _check(config: Mapping[str, Any]) -> None:
     check_keys(options, [*DATA_KEYS, *arguments(data), *(k for k in arguments(reader) if k not in ("paths", "name"))], "data")
     if config.get("prior"):
         choose(PRIORS, _named(config["prior"], "prior"), "prior")
-    check_keys(config.get("tokenizer", {}), [*arguments(train_tokenizer), "path", "train_on"], "tokenizer")
-    check_keys(config.get("save", {}), ["dtype"], "save")
+    check_keys(config.get("tokenizer") or {}, [*arguments(train_tokenizer), "path", "train_on"], "tokenizer")
+    check_keys(config.get("save") or {}, ["dtype"], "save")
 
 
 def _named(section: Mapping[str, Any], where: str) -> str:
@@ -78,24 +78,20 @@ def train(config: dict[str, Any], resume: bool = False) -> Path:
     """
     import torch
 
-    from textae.core.autoencoder import make_config
     from textae.core.checkpoint import latest_state
     from textae.core.files import recover, write_text
     from textae.core.objectives import TERMS, Objective
     from textae.core.trainer import Trainer, TrainerOptions
-    from textae.models import model_classes
 
     out = Path(config["out"])
     if resume:
         latest_state(out / "state")  # says so at once where there is nothing to resume
     elif (out / "state").exists() or (out / "model").exists():
         raise ValueError(f"{str(out)!r} already holds a run: go on with --resume, or choose another folder with out=...")
-    options = TrainerOptions(**config.get("trainer", {}))
+    options = TrainerOptions(**(config.get("trainer") or {}))
     splits, processor = load_data(config, options.seed)
     torch.manual_seed(options.seed)
-    config_class, model_class = model_classes(config["model"]["name"])
-    settings = {k: v for k, v in config["model"].items() if k != "name"}
-    model = model_class(make_config(config_class, {**settings, "vocab_size": len(processor.tokenizer), "attributes": processor.attributes}))
+    model = make_model(config, processor)
     logger.info("model %s: %s parameters", config["model"]["name"], f"{sum(p.numel() for p in model.parameters()):,}")
     started = {"command": _command(), "date": str(date.today()), "seed": options.seed, **_machine()}
 
@@ -114,9 +110,40 @@ def train(config: dict[str, Any], resume: bool = False) -> Path:
     trainer.accelerator.wait_for_everyone()
     if trainer.accelerator.is_main_process:
         recover(out / "model")
-        if config.get("prior"):
+        if (config.get("prior") or {"name": "standard"})["name"] != "standard":
             fit_prior(out / "model", config, splits.train)
     return out / "model"
+
+
+def make_model(config: Mapping[str, Any], processor: Any) -> Any:
+    """A fresh model, or with `init` the weights of a checkpoint, its fitted prior set aside.
+
+    Raises:
+        ValueError: The checkpoint's config differs from what the section `model` says.
+    """
+    from textae.core.autoencoder import make_config
+    from textae.core.config import differences
+    from textae.core.prior import StandardNormal
+    from textae.models import model_classes
+
+    config_class, model_class = model_classes(config["model"]["name"])
+    settings = {k: v for k, v in config["model"].items() if k != "name"}
+    settings |= {"vocab_size": len(processor.tokenizer), "attributes": processor.attributes}
+    if not config.get("init"):
+        return model_class(make_config(config_class, settings))
+    model = model_class.from_pretrained(_init_folder(config))
+    found = model.config.to_dict()
+    if changed := differences({k: found[k] for k in settings}, settings):
+        raise ValueError(f"the model at init={config['init']} is another one than the config's: {'; '.join(changed)}")
+    model.set_prior("standard", StandardNormal(model.config.latent_dim), {})
+    return model
+
+
+def _init_folder(config: Mapping[str, Any]) -> Path:
+    from apps.catalog import TEXT_ZOO
+    from textae.core.catalog import find_checkpoint
+
+    return find_checkpoint(config["init"], [TEXT_ZOO])
 
 
 def load_data(config: Mapping[str, Any], seed: int):
@@ -136,7 +163,8 @@ def load_data(config: Mapping[str, Any], seed: int):
     if attributes and data["name"] in ("files", "hub"):
         options["attribute_columns"] = list(attributes)
     corpora = DATASETS[data["name"]](**options)
-    processor = SentenceProcessor(make_tokenizer(config.get("tokenizer", {}), corpora["train"]), attributes)
+    tokenizer = {"path": _init_folder(config)} if config.get("init") else config.get("tokenizer") or {}
+    processor = SentenceProcessor(make_tokenizer(tokenizer, corpora["train"]), attributes)
     corruption = Corruption(**data["corruption"]) if data.get("corruption") else None
     shared = {"batch_size": data.get("batch_size", 64), "max_tokens": data.get("max_tokens", 64), "seed": seed}
     noise = {"corruption": corruption, "word_drop": data.get("word_drop", 0.0)}
@@ -175,7 +203,7 @@ def write_checkpoint(folder: Path, model: Any, processor: Any, config: Mapping[s
     from textae.core.card import write_figures
     from textae.core.files import write_text
 
-    dtype = config.get("save", {}).get("dtype", "float32")
+    dtype = (config.get("save") or {}).get("dtype", "float32")
     if dtype not in ("float32", "float16", "bfloat16"):
         raise ValueError(f"save.dtype is {dtype!r}; it must be float32, float16 or bfloat16")
     stored = model if dtype == "float32" else copy.deepcopy(model).to(getattr(torch, dtype))
@@ -200,7 +228,7 @@ def fit_prior(folder: Path, config: Mapping[str, Any], batches: Any) -> None:
     spec = dict(config["prior"])
     name, fit, limit = spec.pop("name"), spec.pop("fit", {}), spec.pop("limit", 200_000)
     started = time.perf_counter()
-    seed = config.get("trainer", {}).get("seed", 0)
+    seed = (config.get("trainer") or {}).get("seed", 0)
     parts, count = [], 0
     with torch.no_grad(), seeded(seed):
         for batch in batches.clean().epoch(0):

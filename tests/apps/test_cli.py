@@ -128,6 +128,18 @@ def test_train_refuses_to_overwrite_and_resumes(run, workplace):
     assert run("train", "--config", workplace / "config.yaml", f"out={workplace / 'run'}", "--resume")[0] == 0
 
 
+def test_training_starts_from_a_checkpoint(run, workplace, tmp_path):
+    """`init` takes weights and tokenizer; with a learning rate of zero they come out as they went in."""
+    from apps.catalog import open_space
+
+    words = ("train", "--config", workplace / "config.yaml", f"init={workplace / 'run'}", f"out={tmp_path / 'tuned'}", "trainer.lr=0")
+    assert run(*words)[0] == 0
+    before, after = (open_space(str(p), device="cpu").model.state_dict() for p in (workplace / "run", tmp_path / "tuned"))
+    assert all(torch.equal(before[n], after[n]) for n in before)
+    code, _, err = run(*words, f"out={tmp_path / 'other'}", "model.latent_dim=5")
+    assert code == 1 and "latent_dim: 4 -> 5" in err
+
+
 BAD = {
     "unknown section": (["train", "--config", "{config}", "modle.name=rnn"], "did you mean 'model'"),
     "unknown model key": (["train", "--config", "{config}", "model.latent_dims=3"], "did you mean 'latent_dim'"),

@@ -439,14 +439,12 @@ def test_a_loss_that_is_no_number_stops_the_run(new_trainer, processor, new_mode
     assert not (tmp_path / "valid" / "model").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="Trainer looks at the loss only in log lines and validations; see the report")
 def test_nothing_broken_is_saved(new_trainer, processor, new_model, tmp_path):
     with pytest.raises(ValueError, match="nan"):
         new_trainer(tmp_path, model=broken_model(processor, new_model), valid=False, log_every=50, save_every=2).fit()
     assert not (tmp_path / "model").exists() and not list(tmp_path.glob("state/step-*"))
 
 
-@pytest.mark.xfail(strict=True, reason="Trainer.fit() keeps old states beside the new ones; only apps.run.train refuses")
 def test_a_new_run_does_not_mix_with_the_states_of_an_old_one(new_trainer, tmp_path):
     new_trainer(tmp_path, epochs=2).fit()
     with pytest.raises(ValueError, match="already holds|resume"):

@@ -3,6 +3,7 @@
 Shapes: N examples of a split.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +102,7 @@ class IndexedBatches:
             trainer seeds before every batch.
         batch_size: Examples a batch.
         lengths: Sizes for bucketing, shape (N,); None shuffles freely.
-        shuffle: False keeps the order of the data (validation), sorted by nothing.
+        shuffle: False sorts by length alone, the same in every epoch (validation).
         seed: Of the order.
         pool: Batches sorted together by length; 0 sorts the whole split.
         clean: As `collate`, without corruption; None where there is none.
@@ -135,7 +136,7 @@ class IndexedBatches:
         return [by_length[i : i + self.batch_size] for i in range(0, self.num_examples, self.batch_size)]
 
     def __len__(self) -> int:
-        return len(self.order(0))
+        return math.ceil(self.num_examples / self.batch_size)  # pools hold whole batches, so only the last is smaller
 
     def epoch(self, epoch: int, *, skip: int = 0, rank: int = 0, world: int = 1) -> Iterator[Batch]:
         order = self.order(epoch)

@@ -70,6 +70,7 @@ class LatentSpace:
     ):
         self.model, self.processor, self.name = model.eval(), processor, name
         self.examples, self.batch_size = list(examples), batch_size
+        self._example_codes: Tensor | None = None  # encoded when first searched
 
     # --- where it lives ---------------------------------------------------------------------------------------
 
@@ -234,7 +235,7 @@ class LatentSpace:
     def _codes_of(self, among: list[Any]) -> Tensor:
         if among is not self.examples:
             return self.encode(among)
-        if not hasattr(self, "_example_codes"):
+        if self._example_codes is None:
             self._example_codes = self.encode(among)
         return self._example_codes
 
@@ -292,7 +293,7 @@ class LatentSpace:
         figures["active_units"] = active_units(posterior.mean)
         if isinstance(posterior, DiagonalGaussian):
             figures["nll"] = _mean([s.nll for s in scores])
-            figures["elbo_nll"] = self._elbo_nll(list(raw), seed)
+            figures["elbo_nll"] = self._elbo_nll(list(raw), seed, bf16)
             figures["kl"] = _mean([s.kl for s in scores])
             figures["kl_standard"] = posterior.kl().sum(1).mean().item()
             figures["effective_samples"] = float(torch.tensor([s.effective_samples for s in scores]).median())
@@ -302,9 +303,9 @@ class LatentSpace:
                 figures["mi"], figures["ln_n"] = mutual_information(part), float(torch.tensor(n).log())
         return figures
 
-    def _elbo_nll(self, raw: list[Any], seed: int) -> float:
+    def _elbo_nll(self, raw: list[Any], seed: int, bf16: bool) -> float:
         total = 0.0
-        with torch.no_grad(), seeded(seed):
+        with torch.no_grad(), seeded(seed), torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
             for _, batch in _InOrder(self, raw).batches():
                 output = self.model(**batch)
                 total += (output.nll.double() + kl_to_prior(self.model, output.posterior, output.z)).sum().item()

@@ -159,6 +159,7 @@ class Trainer:
         )
         self.module, self.optimizer = self.accelerator.prepare(_Players(model, objective), optimizer)
         self.state = RunState()
+        self._last_loss = torch.zeros(())
         self.total_steps = self._total_steps()
         if options.decay != "none" and not self.total_steps:
             raise ValueError("trainer.decay of a stream needs trainer.max_steps: nobody knows the length of an epoch")
@@ -192,6 +193,8 @@ class Trainer:
         self.module.train()
         if resume:
             self.load()
+        elif any((self.out / "state").glob("step-*")):
+            raise ValueError(f"{str(self.out)!r} holds the states of another run: resume it, or choose another folder")
         elif self.accelerator.is_main_process:
             self.out.mkdir(parents=True, exist_ok=True)
             (self.out / "log.jsonl").write_text("")
@@ -216,12 +219,15 @@ class Trainer:
                     self.accelerator.backward(loss / options.accumulate)
                 sums["batches"] += 1
                 sums["count"] = sums["count"] + count
-                for name, value in {"loss": loss.detach(), **logs}.items():
+                self._last_loss = loss.detach()
+                for name, value in {"loss": self._last_loss, **logs}.items():
                     sums["terms"][name] = sums["terms"].get(name, 0.0) + value
             if batch is None:
                 self.optimizer.zero_grad()
                 break
             norms = self._clip()
+            if options.precision != "fp16":  # whose scaler skips steps that overflow
+                self._last_loss = self._last_loss + 0 * sum(norms.values())  # not finite where a gradient is not
             self.optimizer.step()
             self.optimizer.zero_grad()
             state.step += 1
@@ -318,6 +324,7 @@ class Trainer:
 
     def _validate(self) -> None:
         state, result = self.state, self.evaluate()
+        self._check_finite(result.loss, "validation loss")
         state.evaluated_step = state.step
         better = result.loss < state.best
         figures = {**asdict(result), "loss": result.loss, "best": better}
@@ -347,10 +354,7 @@ class Trainer:
 
     def _log_training(self, sums: dict[str, Any], seconds: float, rate: float, norms: dict[str, Tensor], bar: tqdm) -> None:
         means = {name: float(value) / sums["batches"] for name, value in sums["terms"].items()}
-        if not math.isfinite(means["loss"]):
-            raise ValueError(
-                f"the loss is {means['loss']} at step {self.state.step}: lower trainer.lr, set trainer.clip, or use precision=fp32"
-            )
+        self._check_finite(means["loss"])
         figures = {
             **means,
             **{f"weight_{n}": w for n, w in self.objective.weights(self.state.step - 1).items()},
@@ -384,8 +388,20 @@ class Trainer:
 
     # --- checkpoints ------------------------------------------------------------------------------------------
 
+    def _check_finite(self, loss: float, what: str = "loss") -> None:
+        if not math.isfinite(loss):
+            raise ValueError(
+                f"the {what} is {loss} at step {self.state.step}: lower trainer.lr, set trainer.clip, or use precision=fp32; "
+                "what was saved before is untouched"
+            )
+
     def save(self) -> None:
-        """Write a resumable state, and delete the oldest beyond `keep`."""
+        """Write a resumable state, and delete the oldest beyond `keep`.
+
+        Raises:
+            ValueError: The last loss was not finite; nothing is written.
+        """
+        self._check_finite(self._last_loss.item())
         if self.accelerator.is_main_process:
             module = self.accelerator.unwrap_model(self.module)
             save_state(self.out / "state", module, self.optimizer, self.state, self.config, self.accelerator.scaler, self.options.keep)
@@ -398,6 +414,7 @@ class Trainer:
         self.state = load_state(folder, module, self.optimizer, self.config, self.accelerator.scaler)
 
     def _save_model(self, figures: dict[str, Any]) -> None:
+        self._check_finite(self._last_loss.item())
         if self.accelerator.is_main_process:
             with whole_folder(self.out / "model") as folder:
                 self._write_model(folder, {"step": self.state.step, "seconds": self.state.seconds, **figures})
