@@ -14,7 +14,7 @@ from textae.core.config import arguments, call, check_keys, choose, dump_config,
 
 logger = logging.getLogger(__name__)
 
-SECTIONS = ("init", "model", "tokenizer", "data", "objective", "trainer", "prior", "save", "card", "out")
+SECTIONS = ("init", "model", "tokenizer", "data", "objective", "trainer", "prior", "examples", "save", "card", "out")
 # What the section `data` says itself; the rest goes to the data set.
 DATA_KEYS = ("name", "batch_size", "max_tokens", "corruption", "word_drop", "streaming", "attributes", "pool", "valid_limit")
 
@@ -62,6 +62,7 @@ def _check(config: Mapping[str, Any]) -> None:
     if config.get("prior"):
         choose(PRIORS, _named(config["prior"], "prior"), "prior")
     check_keys(config.get("tokenizer") or {}, [*arguments(train_tokenizer), "path", "train_on"], "tokenizer")
+    check_keys(config.get("examples") or {}, ["num", "seed"], "examples")
     check_keys(config.get("save") or {}, ["dtype"], "save")
 
 
@@ -112,6 +113,8 @@ def train(config: dict[str, Any], resume: bool = False) -> Path:
         recover(out / "model")
         if (config.get("prior") or {"name": "standard"})["name"] != "standard":
             fit_prior(out / "model", config, splits.train)
+        if config.get("examples"):
+            write_examples(out / "model", config)
     return out / "model"
 
 
@@ -248,6 +251,25 @@ def fit_prior(folder: Path, config: Mapping[str, Any], batches: Any) -> None:
     figures["prior"] = f"{words} ({time.perf_counter() - started:.0f} s)"
     with whole_folder(folder) as new:
         write_checkpoint(new, space.model, space.processor, config, figures)
+
+
+def write_examples(folder: Path, config: Mapping[str, Any]) -> None:
+    """Give the model sentences of its own to search: prior samples that it reads back as they are.
+
+    None of them occurs in the data, so that nothing of the data is shipped with the model.
+    """
+    from textae.core.files import write_text
+    from textae.data import DATASETS
+    from textae.space import EXAMPLES, LatentSpace
+
+    num, seed = config["examples"].get("num", 500), config["examples"].get("seed", 0)
+    options = {k: v for k, v in config["data"].items() if k not in DATA_KEYS}
+    taken = {row["text"].strip() for corpus in DATASETS[config["data"]["name"]](**options).values() for row in corpus}
+    space = LatentSpace.from_pretrained(folder)
+    drawn = list(dict.fromkeys(s for s in space.sample(6 * num, seed=seed) if s and s not in taken))
+    kept = [s for s, back in zip(drawn, space.reconstruct(drawn), strict=True) if s == back][:num]
+    write_text(folder / EXAMPLES, "".join(f"{s}\n" for s in kept))
+    logger.info("examples: %d sentences of the model's own", len(kept))
 
 
 def evaluate(

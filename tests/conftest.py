@@ -46,16 +46,12 @@ def make_model(processor, seed=0, scale=1.0, **changes):
 
 def make_trainer(out, objective=None, *, splits=None, batch_size=4, corruption=None, model=None, valid=True, **options):
     """A trainer of a tiny model on the sentences above; `splits` wraps them, for a test that interrupts."""
-    from accelerate.state import AcceleratorState
-
     from textae.core.data import Splits
     from textae.core.objectives import TERMS, Objective
     from textae.core.trainer import Trainer, TrainerOptions
     from textae.data.batching import in_memory
     from textae.data.corruption import Corruption
 
-    if not torch.distributed.is_initialized():
-        AcceleratorState._reset_state(reset_partial_state=True)  # one process holds trainers of several precisions
     processor = make_processor()
     rows = [{"text": s} for s in SENTENCES]
     noise = None if corruption is None else Corruption(**corruption)

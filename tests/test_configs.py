@@ -18,6 +18,8 @@ def two_steps(config: dict, tmp_path) -> dict:
     config["trainer"] = {**config.get("trainer", {}), "max_steps": 2, "device": "cpu", "progress": False, "log_every": 1, "epochs": 1}
     if config.get("prior"):
         config["prior"] = {**config["prior"], "fit": {"steps": 2} if config["prior"]["name"] == "flow" else {"iterations": 2}}
+    if config.get("examples"):
+        config["examples"] = {"num": 10}
     return config
 
 
@@ -28,6 +30,8 @@ def test_config_trains_and_loads(name, tmp_path):
     space = open_space(str(folder), device="cpu")
     assert len(space.sample(3, seed=0, max_new_tokens=5)) == 3
     assert space.encode(SENTENCES[:2]).shape == (2, space.latent_dim)
+    if config.get("examples"):
+        assert not set(space.examples) & set(SENTENCES), "nothing of the data is shipped"
     assert (folder / "README.md").read_text().startswith("---\n")
     assert not [p for p in folder.rglob("*") if p.suffix in (".pt", ".bin", ".pkl")], "nothing shared is a pickle"
 

@@ -513,3 +513,19 @@ def test_it_trains_and_resumes_on_a_gpu(precision, new_trainer, tmp_path):
     resumed.fit(resume=True)
     for name, tensor in everything(whole).items():
         torch.testing.assert_close(everything(resumed)[name], tensor, rtol=1e-4, atol=1e-5)
+
+
+def test_trackers_get_every_term(new_trainer, tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    new_trainer(tmp_path, log_with=["tensorboard"], log_every=2, epochs=1).fit()
+    events = next(tmp_path.rglob("events.out.tfevents*"))
+    seen = EventAccumulator(str(events))
+    seen.Reload()
+    assert {"train/reconstruction", "train/kl", "train/weight_kl", "valid/loss"} <= set(seen.Tags()["scalars"])
+
+
+def test_trainers_of_several_precisions_in_one_process(new_trainer, tmp_path):
+    for precision in ("bf16", "fp32", "bf16"):
+        new_trainer(tmp_path / precision / str(len(list(tmp_path.iterdir()))), precision=precision, epochs=1).fit()

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -144,6 +145,9 @@ class Trainer:
         if options.precision == "fp16" and (options.device == "cpu" or not torch.cuda.is_available()):
             raise ValueError("trainer.precision=fp16 needs a GPU; on a CPU take bf16 or fp32")
         torch.set_flush_denormal(True)  # Adam's moments decay into subnormals, which cost a CPU three times the epoch
+        if not torch.distributed.is_initialized():
+            # accelerate keeps precision and device for the whole process, and refuses a second trainer that wants others
+            AcceleratorState._reset_state(reset_partial_state=True)
         self.accelerator = Accelerator(
             cpu=options.device == "cpu", mixed_precision=PRECISIONS[options.precision], log_with=options.log_with or None,
             project_dir=str(self.out),
