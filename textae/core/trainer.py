@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 DECAYS = ("none", "linear", "cosine")
+COLLAPSE_AFTER = 20  # optimizer steps before which no model has learned to use z
 
 
 @dataclass
@@ -343,6 +344,8 @@ class Trainer:
             self._save_model(figures)
 
     def _warn_of_collapse(self, result: Bound) -> None:
+        if self.state.step < COLLAPSE_AFTER:
+            return
         weight = self.objective.weights(self.state.step).get("kl", 0.0)
         if weight > 0 and (result.active_units == 0 or result.kl < 0.1):
             warnings.warn(

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from transformers import GenerationMixin, PreTrainedModel
+from transformers import AutoConfig, AutoModel, GenerationMixin, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from textae.core.autoencoder import Autoencoder, AutoencoderConfig
@@ -306,3 +306,7 @@ class RNNVAE(Autoencoder):
             Token ids, shape (B · num_return_sequences, T), each row from <bos> to <eos> and padded.
         """
         return self.decoder.generate(latents=latents, **options)
+
+
+AutoConfig.register(RNNVAEConfig.model_type, RNNVAEConfig)
+AutoModel.register(RNNVAEConfig, RNNVAE)

@@ -406,3 +406,14 @@ def test_attributes_mean_the_same_after_loading(attribute_processor, new_model, 
     for values in ({"tense": "present"}, {"mood": "flat"}, {"tense": "past", "mood": "bad"}):
         before = model.nll(z, **attribute_processor(["the cat"], [values]))[0]
         assert torch.equal(again.nll(z, **processor(["the cat"], [values]))[0], before)
+
+
+def test_auto_classes_know_the_model(processor, new_model, tmp_path):
+    from transformers import AutoConfig, AutoModel
+
+    model = new_model(processor)
+    model.save_pretrained(tmp_path)
+    assert AutoConfig.from_pretrained(tmp_path).latent_dim == model.config.latent_dim
+    again = AutoModel.from_pretrained(tmp_path)
+    assert isinstance(again, RNNVAE)
+    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), again.state_dict().values(), strict=True))
