@@ -118,7 +118,8 @@ def _training(processor, sentences: list[str], precision: str, device: str, seco
     """Tokens a second of the real trainer: collation, forward, backward, clipping, Adam."""
     from textae.core.data import Splits
     from textae.core.objectives import KL, Objective, Reconstruction
-    from textae.core.trainer import Trainer, TrainerOptions
+    from textae.core.options import TrainerOptions
+    from textae.core.trainer import Trainer
     from textae.data.batching import in_memory
 
     batches = in_memory(processor, ({"text": s} for s in sentences), batch_size=BATCH)

@@ -29,8 +29,12 @@ def open_space(source: str = "everyday", device: str = "auto"):
 
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    folder = find_checkpoint(source, [TEXT_ZOO])
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"the device {device!r} cannot be used: {str(error).splitlines()[0]}") from None
     types = {model_classes(name)[0].model_type for name in MODELS}
+    folder = find_checkpoint(source, [TEXT_ZOO], types)
     kind = model_type(folder)
     if kind not in types:
         raise ValueError(f"{source!r} is a model of type {kind!r}: {nearest(kind, types)}")
@@ -47,7 +51,8 @@ def configs() -> dict[str, Path]:
 
 def config_folder() -> Path:
     """Where the bundled configs are: in the repository, or inside the installed package."""
-    return CONFIGS if CONFIGS.is_dir() else Path(__file__).parent / "configs"
+    inside = Path(__file__).parent / "configs"
+    return inside if inside.is_dir() else CONFIGS
 
 
 def find_config(name: str) -> Path:

@@ -47,7 +47,7 @@ def train(
     if not config:
         raise ValueError("say what to train with --config; `textae configs ls` lists the bundled configs")
     from apps.catalog import find_config
-    from apps.run import resolve
+    from apps.settings import resolve
     from textae.core.config import dump_config
 
     resolved = resolve(find_config(config), overrides or [])
@@ -79,8 +79,8 @@ def evaluate(
     out: Out = None,
 ) -> None:
     """Likelihood, KL, mutual information, active units, reconstruction and sample quality."""
-    from apps.run import evaluate as measure
-    from apps.run import write_evaluation
+    from apps.evaluation import evaluate as measure
+    from apps.evaluation import write_evaluation
     from textae.core.catalog import find_checkpoint
     from textae.core.config import choose
 
@@ -98,11 +98,11 @@ def evaluate(
     figures = measure(
         model, lines, on=on, train_sentences=train_sentences, samples=samples, num_samples=generate, seed=seed, bf16=bf16, device=device
     )
+    emit([figures], out, as_json, text=lambda row: "\n".join(f"{k:24} {_short(v)}" for k, v in row.items()))
     if card:
         from apps.catalog import TEXT_ZOO
 
         write_evaluation(find_checkpoint(model, [TEXT_ZOO]), figures)
-    emit([figures], out, as_json, text=lambda row: "\n".join(f"{k:24} {_short(v)}" for k, v in row.items()))
 
 
 @app.command()
@@ -118,9 +118,12 @@ def encode(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="A .npz file (z, sentences), or text.")] = None,
 ) -> None:
     """Codes of sentences: as text, JSON, or a .npz file with arrays `z` and `sentences`."""
+    from textae.core.space import seeded
+
     lines = read_inputs(sentences, file, column)
     space = _open(model, device)
-    z = _in_parts(lambda part: space.encode(part, sample=sample, seed=seed), lines, "encode")
+    with seeded(seed):
+        z = _in_parts(lambda part: space.encode(part, sample=sample), lines, "encode")
     rows = [{"sentence": s, "z": row.tolist()} for s, row in zip(lines, z, strict=True)]
     emit(rows, out, as_json, text=lambda row: "\t".join([row["sentence"], *(f"{v:.4f}" for v in row["z"])]), arrays={"z": z, "sentences": lines})
 

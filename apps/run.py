@@ -1,75 +1,18 @@
-"""A run: config → data → model → objective → Trainer → prior, in that order. The only reader of the config tree."""
+"""A run: data → model → objective → Trainer → prior, in that order, from a resolved config."""
 
 import copy
 import logging
-import shlex
-import sys
 import time
 from collections.abc import Iterable, Mapping
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-from textae.core.config import arguments, call, check_keys, choose, dump_config, read_config
+from apps.settings import DATA_KEYS
+from textae.core.config import call, check_keys, dump_config
 
 logger = logging.getLogger(__name__)
-
-SECTIONS = ("init", "model", "tokenizer", "data", "objective", "trainer", "prior", "examples", "save", "card", "out")
-# What the section `data` says itself; the rest goes to the data set.
-DATA_KEYS = ("name", "batch_size", "max_tokens", "corruption", "word_drop", "streaming", "attributes", "pool", "valid_limit")
-
-
-def resolve(path: str | Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
-    """Read a config and check every name and key in it, before anything is loaded.
-
-    Raises:
-        ValueError: The first thing that does not exist, with its nearest known name.
-    """
-    config = read_config(path, overrides)
-    check_keys(config, SECTIONS, f"config {path}")
-    for section in ("model", "data", "objective"):
-        if not isinstance(config.get(section), dict):
-            raise ValueError(f"config {path} needs a section {section!r}")
-    config.setdefault("out", f"runs/{Path(path).stem}")
-    _check(config)
-    return config
-
-
-def _check(config: Mapping[str, Any]) -> None:
-    from textae.core.autoencoder import make_config
-    from textae.core.objectives import TERMS, Objective
-    from textae.core.prior import PRIORS
-    from textae.core.trainer import TrainerOptions
-    from textae.data import DATASETS
-    from textae.data.corpus import read_files, read_hub
-    from textae.data.corruption import Corruption
-    from textae.data.tokenizer import train_tokenizer
-    from textae.models import MODELS, model_classes
-
-    model = _named(config["model"], "model")
-    choose(MODELS, model, "model")
-    make_config(model_classes(model)[0], {k: v for k, v in config["model"].items() if k != "name"})
-    Objective.from_config(config["objective"], TERMS)
-    call(TrainerOptions, (config.get("trainer") or {}), where="trainer")
-    call(Corruption, config["data"].get("corruption") or {}, where="data.corruption")
-    for key in ("batch_size", "max_tokens"):
-        if not isinstance(config["data"].get(key, 1), int) or config["data"].get(key, 1) < 1:
-            raise ValueError(f"data.{key} is {config['data'][key]!r}; it must be a whole number of at least 1")
-    data = choose(DATASETS, _named(config["data"], "data"), "data set")
-    options = {k: v for k, v in config["data"].items() if k not in DATA_KEYS}
-    reader = read_hub if config["data"]["name"] == "hub" else read_files  # where a data set passes its options on to
-    check_keys(options, [*DATA_KEYS, *arguments(data), *(k for k in arguments(reader) if k not in ("paths", "name"))], "data")
-    if config.get("prior"):
-        choose(PRIORS, _named(config["prior"], "prior"), "prior")
-    check_keys(config.get("tokenizer") or {}, [*arguments(train_tokenizer), "path", "train_on"], "tokenizer")
-    check_keys(config.get("examples") or {}, ["num", "seed"], "examples")
-    check_keys(config.get("save") or {}, ["dtype"], "save")
-
-
-def _named(section: Mapping[str, Any], where: str) -> str:
-    if "name" not in section:
-        raise ValueError(f"the section {where!r} needs the key 'name'")
-    return section["name"]
+EXAMPLE_CHARS = 120  # an example is to be read at a glance
+PROCESSOR = "processor"  # in the run's folder: the tokenizer that a resumed run takes up again
 
 
 def train(config: dict[str, Any], resume: bool = False) -> Path:
@@ -79,22 +22,26 @@ def train(config: dict[str, Any], resume: bool = False) -> Path:
     """
     import torch
 
-    from textae.core.checkpoint import latest_state
-    from textae.core.files import recover, write_text
+    from textae.core.card import provenance
+    from textae.core.checkpoint import has_state, latest_state
+    from textae.core.files import recover, whole_folder, write_text
     from textae.core.objectives import TERMS, Objective
-    from textae.core.trainer import Trainer, TrainerOptions
+    from textae.core.options import TrainerOptions
+    from textae.core.trainer import Trainer
 
     out = Path(config["out"])
     if resume:
         latest_state(out / "state")  # says so at once where there is nothing to resume
-    elif (out / "state").exists() or (out / "model").exists():
+    elif has_state(out / "state"):
         raise ValueError(f"{str(out)!r} already holds a run: go on with --resume, or choose another folder with out=...")
-    options = TrainerOptions(**(config.get("trainer") or {}))
-    splits, processor = load_data(config, options.seed)
+    elif (out / "model").exists():
+        raise ValueError(f"{str(out / 'model')!r} is a model without a state to go on from: choose another folder with out=...")
+    options = TrainerOptions(**config.get("trainer", {}))
+    splits, processor = load_data(config, options.seed, kept=out / PROCESSOR if resume else None)
     torch.manual_seed(options.seed)
     model = make_model(config, processor)
     logger.info("model %s: %s parameters", config["model"]["name"], f"{sum(p.numel() for p in model.parameters()):,}")
-    started = {"command": _command(), "date": str(date.today()), "seed": options.seed, **_machine()}
+    started = provenance(options.seed)
 
     def write_model(folder: Path, figures: dict[str, Any]) -> None:
         training = {**started, "step": figures["step"], "minutes": round(figures["seconds"] / 60, 1)}
@@ -103,15 +50,18 @@ def train(config: dict[str, Any], resume: bool = False) -> Path:
         write_checkpoint(folder, model, processor, config, {"training": training})
 
     objective = Objective.from_config(config["objective"], TERMS)
-    trainer = Trainer(model, objective, splits, out, options, config=config, write_model=write_model)
-    if trainer.accelerator.is_main_process:
+    known = {**config, "corpus": getattr(splits.train, "fingerprint", "a stream")}  # a resumed run must find the same data
+    trainer = Trainer(model, objective, splits, out, options, config=known, write_model=write_model)
+    if trainer.accelerator.is_main_process and not resume:
         out.mkdir(parents=True, exist_ok=True)
         write_text(out / "config.yaml", dump_config(config))
+        with whole_folder(out / PROCESSOR) as folder:
+            processor.save_pretrained(folder)
     trainer.fit(resume=resume)
     trainer.accelerator.wait_for_everyone()
     if trainer.accelerator.is_main_process:
         recover(out / "model")
-        if (config.get("prior") or {"name": "standard"})["name"] != "standard":
+        if config.get("prior", {}).get("name", "standard") != "standard":
             fit_prior(out / "model", config, splits.train)
         if config.get("examples"):
             write_examples(out / "model", config)
@@ -149,36 +99,54 @@ def _init_folder(config: Mapping[str, Any]) -> Path:
     return find_checkpoint(config["init"], [TEXT_ZOO])
 
 
-def load_data(config: Mapping[str, Any], seed: int):
-    """The splits of a config as batches, and the processor, whose tokenizer is trained or loaded here."""
-    from textae.core.data import POOL, Splits
+def load_corpora(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The splits of the config's data set as text."""
     from textae.data import DATASETS
-    from textae.data.batching import StreamedBatches, in_memory
-    from textae.data.corruption import Corruption
-    from textae.data.processor import SentenceProcessor
 
     data = config["data"]
-    streaming = bool(data.get("streaming", False))
     options = {k: v for k, v in data.items() if k not in DATA_KEYS}
-    if streaming:
+    if data.get("streaming"):
         options["streaming"] = True
     attributes = data.get("attributes") or {}
     if attributes and data["name"] in ("files", "hub"):
         options["attribute_columns"] = list(attributes)
     corpora = DATASETS[data["name"]](**options)
-    tokenizer = {"path": _init_folder(config)} if config.get("init") else config.get("tokenizer") or {}
-    processor = SentenceProcessor(make_tokenizer(tokenizer, corpora["train"]), attributes)
-    corruption = Corruption(**data["corruption"]) if data.get("corruption") else None
-    shared = {"batch_size": data.get("batch_size", 64), "max_tokens": data.get("max_tokens", 64), "seed": seed}
-    noise = {"corruption": corruption, "word_drop": data.get("word_drop", 0.0)}
-    if streaming:
-        train = StreamedBatches(processor, corpora["train"], **shared, **noise)
+    check_keys(attributes, corpora["train"].attributes, "data.attributes")
+    return corpora
+
+
+def load_data(config: Mapping[str, Any], seed: int, kept: Path | None = None):
+    """The splits of a config as batches, and the processor.
+
+    The tokenizer is trained here, or taken from `kept`, a processor's folder, or from the checkpoint that `init` names.
+    """
+    from itertools import islice
+
+    from textae.core.data import POOL, Splits
+    from textae.data.batching import Noise, StreamedBatches, in_memory
+    from textae.data.corruption import Corruption
+    from textae.data.processor import SentenceProcessor
+
+    data, corpora = config["data"], load_corpora(config)
+    attributes = data.get("attributes") or {}
+    if kept is not None:
+        processor = SentenceProcessor.from_pretrained(kept)
     else:
-        train = in_memory(processor, corpora["train"], **shared, **noise, pool=data.get("pool", POOL), name="train")
+        tokenizer = {"path": _init_folder(config)} if config.get("init") else config.get("tokenizer", {})
+        longest = max(256, data.get("max_tokens", 64))
+        processor = SentenceProcessor(make_tokenizer(tokenizer, corpora["train"]), attributes, max_length=longest)
+    noise = Noise(
+        corruption=Corruption(**data["corruption"]) if data.get("corruption") else None,
+        word_drop=data.get("word_drop", 0.0),
+        attribute_drop=data.get("attribute_drop", 0.1),
+    )
+    shared = {"batch_size": data.get("batch_size", 64), "max_tokens": data.get("max_tokens", 64), "seed": seed}
+    if data.get("streaming"):
+        train = StreamedBatches(processor, corpora["train"], **shared, noise=noise)
+    else:
+        train = in_memory(processor, corpora["train"], **shared, noise=noise, pool=data.get("pool", POOL), name="train")
     valid = corpora.get("valid")
     if valid is not None:
-        from itertools import islice
-
         rows = islice(iter(valid), data.get("valid_limit"))
         valid = in_memory(processor, rows, **shared, shuffle=False, name="valid")
     return Splits(train, valid), processor
@@ -206,9 +174,7 @@ def write_checkpoint(folder: Path, model: Any, processor: Any, config: Mapping[s
     from textae.core.card import write_figures
     from textae.core.files import write_text
 
-    dtype = (config.get("save") or {}).get("dtype", "float32")
-    if dtype not in ("float32", "float16", "bfloat16"):
-        raise ValueError(f"save.dtype is {dtype!r}; it must be float32, float16 or bfloat16")
+    dtype = config.get("save", {}).get("dtype", "float32")
     stored = model if dtype == "float32" else copy.deepcopy(model).to(getattr(torch, dtype))
     stored.save_pretrained(folder)
     processor.save_pretrained(folder)
@@ -229,9 +195,9 @@ def fit_prior(folder: Path, config: Mapping[str, Any], batches: Any) -> None:
 
     space = LatentSpace.from_pretrained(folder)
     spec = dict(config["prior"])
-    name, fit, limit = spec.pop("name"), spec.pop("fit", {}), spec.pop("limit", 200_000)
+    name, fit, limit = spec.pop("name"), spec.pop("fit", None) or {}, spec.pop("limit", 200_000)
     started = time.perf_counter()
-    seed = (config.get("trainer") or {}).get("seed", 0)
+    seed = config.get("trainer", {}).get("seed", 0)
     parts, count = [], 0
     with torch.no_grad(), seeded(seed):
         for batch in batches.clean().epoch(0):
@@ -259,57 +225,17 @@ def write_examples(folder: Path, config: Mapping[str, Any]) -> None:
     None of them occurs in the data, so that nothing of the data is shipped with the model.
     """
     from textae.core.files import write_text
-    from textae.data import DATASETS
     from textae.space import EXAMPLES, LatentSpace
 
     num, seed = config["examples"].get("num", 500), config["examples"].get("seed", 0)
-    options = {k: v for k, v in config["data"].items() if k not in DATA_KEYS}
-    taken = {row["text"].strip() for corpus in DATASETS[config["data"]["name"]](**options).values() for row in corpus}
     space = LatentSpace.from_pretrained(folder)
-    drawn = list(dict.fromkeys(s for s in space.sample(6 * num, seed=seed) if s and s not in taken))
+    drawn = list(dict.fromkeys(s for s in space.sample(6 * num, seed=seed) if 0 < len(s) <= EXAMPLE_CHARS))
+    wanted = set(drawn)  # the corpus is only looked through, never held
+    copied = {text for corpus in load_corpora(config).values() for row in corpus if (text := row["text"].strip()) in wanted}
+    drawn = [s for s in drawn if s not in copied]
+    if not drawn:
+        logger.warning("examples: none, every sample was empty, long or a copy")
+        return
     kept = [s for s, back in zip(drawn, space.reconstruct(drawn), strict=True) if s == back][:num]
     write_text(folder / EXAMPLES, "".join(f"{s}\n" for s in kept))
     logger.info("examples: %d sentences of the model's own", len(kept))
-
-
-def evaluate(
-    source: str, sentences: list[str], *, on: str, train_sentences: list[str] | None = None, samples: int = 100, num_samples: int = 10_000,
-    seed: int = 0, bf16: bool = False, device: str = "auto",
-) -> dict[str, Any]:  # fmt: skip
-    """All figures of a model on a list of sentences; with training text also the quality of prior samples."""
-    from dataclasses import asdict
-
-    from apps.catalog import open_space
-    from textae.metrics import sample_quality
-
-    space = open_space(source, device)
-    started = time.perf_counter()
-    figures = {"on": on, **space.evaluate(sentences, samples=samples, seed=seed, bf16=bf16)}
-    if train_sentences is not None:
-        drawn = space.sample(num_samples, seed=seed)
-        figures.update(asdict(sample_quality(drawn, train_sentences, sentences, seed=seed, size=num_samples)))
-    figures |= {"command": _command(), "seed": seed, "date": str(date.today()), **_machine()}
-    return {**figures, "minutes": round((time.perf_counter() - started) / 60, 1)}
-
-
-def write_evaluation(folder: Path, evaluation: Mapping[str, Any]) -> None:
-    """Put an evaluation on the card of a checkpoint."""
-    from textae.core.card import read_figures, write_figures
-
-    config = read_config(folder / "run.yaml") if (folder / "run.yaml").is_file() else {}
-    write_figures(folder, config, {**read_figures(folder), "evaluation": dict(evaluation)})
-
-
-def _command() -> str:
-    """The command line as a user would type it again."""
-    return " ".join(["textae", *map(shlex.quote, sys.argv[1:])])
-
-
-def _machine() -> dict[str, str]:
-    import torch
-    import transformers
-
-    from textae.core.card import hardware
-
-    return {"hardware": hardware(), "versions": f"torch {torch.__version__}, transformers {transformers.__version__}"}
-

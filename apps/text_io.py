@@ -25,7 +25,8 @@ def read_inputs(arguments: list[str] | None, file: Path | None, column: str = "t
         raise ValueError("no sentences: give them as arguments, with --file, or through a pipe")
     data = sys.stdin.buffer.read()
     try:
-        lines = data.decode("utf-8").splitlines()
+        # not splitlines(), which also cuts at characters that belong to a sentence, such as U+2028
+        lines = data.decode("utf-8-sig").replace("\r\n", "\n").removesuffix("\n").split("\n") if data else []
     except UnicodeDecodeError as error:
         raise ValueError(f"standard input is not UTF-8: line {data[: error.start].count(10) + 1} has invalid bytes") from None
     if not lines:

@@ -48,14 +48,15 @@ def make_trainer(out, objective=None, *, splits=None, batch_size=4, corruption=N
     """A trainer of a tiny model on the sentences above; `splits` wraps them, for a test that interrupts."""
     from textae.core.data import Splits
     from textae.core.objectives import TERMS, Objective
-    from textae.core.trainer import Trainer, TrainerOptions
-    from textae.data.batching import in_memory
+    from textae.core.options import TrainerOptions
+    from textae.core.trainer import Trainer
+    from textae.data.batching import Noise, in_memory
     from textae.data.corruption import Corruption
 
     processor = make_processor()
     rows = [{"text": s} for s in SENTENCES]
-    noise = None if corruption is None else Corruption(**corruption)
-    train = in_memory(processor, rows, batch_size=batch_size, seed=1, corruption=noise, pool=2)
+    noise = None if corruption is None else Noise(Corruption(**corruption))
+    train = in_memory(processor, rows, batch_size=batch_size, seed=1, noise=noise, pool=2)
     held_out = in_memory(processor, rows[::3], batch_size=batch_size, shuffle=False)
     options = TrainerOptions(**{"epochs": 2, "lr": 0.01, "device": "cpu", "progress": False, **options})
     model = make_model(processor, dropout=0.1) if model is None else model

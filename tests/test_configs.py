@@ -3,7 +3,8 @@
 import pytest
 
 from apps.catalog import configs, open_space
-from apps.run import DATA_KEYS, resolve, train
+from apps.run import train
+from apps.settings import DATA_KEYS, resolve
 
 SENTENCES = [f"{who} {verb} {what}." for who in ("I", "You", "We", "They", "Anna", "Ben") for verb in ("like", "need", "see", "want")
              for what in ("tea", "the old dog", "a good book", "more rain", "this house", "some bread")]  # fmt: skip

@@ -9,7 +9,7 @@ _PUBLIC = {
     "RNNVAEConfig": "textae.models.rnn",
     "SentenceProcessor": "textae.data.processor",
     "Trainer": "textae.core.trainer",
-    "TrainerOptions": "textae.core.trainer",
+    "TrainerOptions": "textae.core.options",
     "Objective": "textae.core.objectives",
     "Score": "textae.core.space",
 }

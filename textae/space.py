@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from textae.core.catalog import find_checkpoint, model_type
 from textae.core.config import nearest
 from textae.core.space import LatentSpace as CoreLatentSpace
@@ -29,17 +31,25 @@ class LatentSpace(CoreLatentSpace):
         Raises:
             ValueError: There is no such model, it is of another kind, or its files are damaged.
         """
-        folder = find_checkpoint(source, [ZOO])
-        kind = model_type(folder)
         types = {model_classes(name)[0].model_type: name for name in MODELS}
+        folder = find_checkpoint(source, [ZOO], types)
+        kind = model_type(folder)
         if kind not in types:
             raise ValueError(f"{str(source)!r} is a model of type {kind!r}, which is not one of sentences: {nearest(kind, types)}")
         model = model_classes(types[kind])[1].from_pretrained(folder)
         processor = SentenceProcessor.from_pretrained(folder)
         if len(processor.tokenizer) > model.config.vocab_size:
             raise ValueError(f"{folder}: the tokenizer has {len(processor.tokenizer)} entries, the model only {model.config.vocab_size}")
-        examples = (folder / EXAMPLES).read_text(encoding="utf-8").splitlines() if (folder / EXAMPLES).is_file() else []
-        return cls(model, processor, name=str(source), examples=examples).to(device)
+        examples = (folder / EXAMPLES).read_text(encoding="utf-8").split("\n") if (folder / EXAMPLES).is_file() else []
+        space = cls(model, processor, name=str(source), examples=[s for s in examples if s])
+        space.folder = folder
+        return space.to(device)
+
+    def decode(self, z: Tensor, **options: Any) -> Any:
+        """As in the core; a sentence may become as long as the model takes, unless `max_new_tokens` or `max_length` says less."""
+        if "max_length" not in options:
+            options.setdefault("max_new_tokens", self.processor.max_length + 1)
+        return super().decode(z, **options)
 
     def evaluate(self, raw: Sequence[str], *, samples: int = 100, seed: int = 0, bf16: bool = False) -> dict[str, Any]:
         """Figures of a list of sentences: those of every autoencoder, and those of text.

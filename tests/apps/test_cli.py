@@ -44,7 +44,8 @@ def workplace(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli")
     (folder / "train.txt").write_text("\n".join(LINES * 4) + "\n")
     (folder / "config.yaml").write_text(YAML.format(train=folder / "train.txt"))
-    from apps.run import resolve, train
+    from apps.run import train
+    from apps.settings import resolve
 
     train(resolve(folder / "config.yaml", [f"out={folder / 'run'}"]))
     return folder
@@ -149,6 +150,20 @@ BAD = {
     "unknown schedule": (["train", "--config", "{config}", "objective.kl={weight: {schedule: liner}}"], "did you mean 'linear'"),
     "unknown trainer key": (["train", "--config", "{config}", "trainer.epoch=3"], "did you mean 'epochs'"),
     "unknown data set": (["train", "--config", "{config}", "data.name=tatoba"], "did you mean 'tatoeba'"),
+    "prior option": (["train", "--config", "{config}", "prior.name=flow", "prior.layer=3"], "did you mean 'layers'"),
+    "prior fit option": (["train", "--config", "{config}", "prior={name: flow, fit: {stepz: 3}}"], "did you mean 'steps'"),
+    "dtype": (["train", "--config", "{config}", "save.dtype=fp16"], "float16"),
+    "cell": (["train", "--config", "{config}", "model.cell=elman"], "lstm, gru"),
+    "dropout": (["train", "--config", "{config}", "model.dropout=1.5"], "below 1"),
+    "tracker": (["train", "--config", "{config}", "trainer.log_with=[tensorbord]"], "did you mean 'tensorboard'"),
+    "word drop": (["train", "--config", "{config}", "data.word_drop=x"], "data.word_drop"),
+    "free bits": (["train", "--config", "{config}", "objective.kl.free_bits=lots"], "objective"),
+    "flat section": (["train", "--config", "{config}", "trainer=3"], "'trainer' must hold keys"),
+    "corruption": (["train", "--config", "{config}", "data.corruption=0.1"], "data.corruption must hold keys"),
+    "no training file": (["train", "--config", "{config}", "data.train=null"], "train"),
+    "vocabulary size": (["train", "--config", "{config}", "tokenizer.vocab_size=8k"], "tokenizer.vocab_size"),
+    "card of others": (["train", "--config", "text/tatoeba_lstm_vae", "data.name=ptb"], "card=null"),
+    "device": (["sample", "--model", "{model}", "--device", "gpu"], "device 'gpu'"),
     "unknown data key": (["train", "--config", "{config}", "data.text_colum=x"], "did you mean 'text_column'"),
     "batch of nothing": (["train", "--config", "{config}", "data.batch_size=0"], "at least 1"),
     "wrong option type": (["train", "--config", "{config}", "trainer.lr=fast"], "trainer.lr"),
@@ -247,3 +262,37 @@ def test_seed_leaves_the_global_generator_alone(workplace):
     torch.manual_seed(5)
     open_space(str(workplace / "run"), device="cpu").sample(2, seed=9)
     assert torch.equal(torch.rand(1), expected)
+
+
+def test_stdin_lines_end_at_line_ends_only(run, workplace, tmp_path):
+    (tmp_path / "in.txt").write_bytes("\ufeffI like\u2028tea.\r\nWe see rain.\n".encode())
+    with open(tmp_path / "in.txt") as file:
+        code, out, _ = run("encode", "--json", "--model", workplace / "run", stdin=file)
+    assert code == 0
+    assert [json.loads(line)["sentence"] for line in out.strip().split("\n")] == ["I like\u2028tea.", "We see rain."]
+
+
+def test_sampled_codes_do_not_repeat_their_noise(run, workplace, tmp_path):
+    (tmp_path / "in.txt").write_text("I like tea.\n" * 2050)
+    assert run("encode", "--sample", "--model", workplace / "run", "--file", tmp_path / "in.txt", "--out", tmp_path / "z.npz")[0] == 0
+    z = np.load(tmp_path / "z.npz")["z"]
+    assert not np.allclose(z[:2], z[2048:])
+
+
+def test_a_model_opens_from_inside_its_folder(run, workplace, monkeypatch):
+    monkeypatch.chdir(workplace / "run" / "model")
+    assert run("sample", "--model", ".")[0] == 0
+
+
+def test_resume_takes_up_the_same_tokenizer_and_refuses_other_data(run, workplace, tmp_path):
+    shutil.copytree(workplace / "run", tmp_path / "run")
+    (tmp_path / "more.txt").write_text("\n".join(LINES * 4) + "\nThey see the sea.\n")
+    config = (workplace / "config.yaml").read_text().replace(str(workplace / "train.txt"), str(tmp_path / "more.txt"))
+    (tmp_path / "config.yaml").write_text(config)
+    (workplace / "train.txt").rename(tmp_path / "kept.txt")
+    try:
+        shutil.copy(tmp_path / "more.txt", workplace / "train.txt")
+        code, _, err = run("train", "--config", workplace / "config.yaml", f"out={tmp_path / 'run'}", "--resume")
+    finally:
+        (tmp_path / "kept.txt").replace(workplace / "train.txt")
+    assert code == 1 and "corpus:" in err and "sentences" in err

@@ -17,12 +17,13 @@ model: {name: rnn, embedding_dim: 8, hidden_dim: 8, encoder_hidden_dim: 8, laten
 tokenizer: {vocab_size: 300, train_on: 20000}
 data: {name: files, train: lines.txt, streaming: true, batch_size: 1024}
 objective: {reconstruction: , kl: 0.1}
-trainer: {epochs: 1, device: cpu, log_every: 100, save_every: 1000000}
+trainer: {epochs: 1, device: cpu, log_every: 100, save_every: 1000}
 """
 SCRIPT = """\
 import resource, sys
 import torch
-from apps.run import resolve, train
+from apps.run import train
+from apps.settings import resolve
 torch.set_num_threads(1)
 train(resolve("run.yaml"))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

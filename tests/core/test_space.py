@@ -376,3 +376,14 @@ def test_a_tokenizer_that_is_too_large_for_its_model_is_refused(space, processor
     SentenceProcessor(other).save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="the tokenizer has 55 entries, the model only"):
         TextSpace.from_pretrained(tmp_path)
+
+
+def test_saving_never_deletes_what_is_not_a_model(space, tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(ValueError, match="holds other files"):
+        space.save_pretrained(tmp_path)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+    space.save_pretrained(tmp_path / "model")
+    (tmp_path / "model" / "README.md").write_text("a card")
+    space.save_pretrained(tmp_path / "model")
+    assert (tmp_path / "model" / "README.md").read_text() == "a card"

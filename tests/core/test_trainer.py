@@ -353,8 +353,8 @@ def test_a_stream_ends_with_its_epochs_and_resumes(new_trainer, processor, sente
 def test_a_stream_that_decays_needs_an_end(new_trainer, processor, sentences, tmp_path):
     splits = stream_splits(processor, sentences)
     with pytest.raises(ValueError, match="decay of a stream needs trainer.max_steps"):
-        new_trainer(tmp_path, splits=splits, decay="cosine")
-    assert new_trainer(tmp_path, splits=splits, decay="cosine", max_steps=3).fit().step == 3
+        new_trainer(tmp_path, splits=splits, decay="cosine", save_every=1)
+    assert new_trainer(tmp_path, splits=splits, decay="cosine", max_steps=3, save_every=2).fit().step == 3
 
 
 # --- what it writes -----------------------------------------------------------------------------------------------
@@ -529,3 +529,8 @@ def test_trackers_get_every_term(new_trainer, tmp_path):
 def test_trainers_of_several_precisions_in_one_process(new_trainer, tmp_path):
     for precision in ("bf16", "fp32", "bf16"):
         new_trainer(tmp_path / precision / str(len(list(tmp_path.iterdir()))), precision=precision, epochs=1).fit()
+
+
+def test_a_stream_that_would_never_be_saved_is_refused(new_trainer, processor, sentences, tmp_path):
+    with pytest.raises(ValueError, match="trainer.save_every or trainer.eval_every"):
+        new_trainer(tmp_path, splits=stream_splits(processor, sentences), max_steps=3)

@@ -20,7 +20,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging as hf_logging
 
 from textae.core.config import check_keys, choose
-from textae.core.latent import Posterior
+from textae.core.latent import POSTERIORS, Posterior
 from textae.core.prior import PRIORS, StandardNormal
 
 
@@ -58,6 +58,11 @@ class AutoencoderConfig(PreTrainedConfig):
     prior: str = "standard"
     prior_options: dict[str, Any] = field(default_factory=dict)
     attributes: dict[str, list[str]] = field(default_factory=dict)
+
+    def validate_kinds(self) -> None:
+        """Posterior and prior exist; called by `strict` after the types are checked."""
+        choose(POSTERIORS, self.posterior, "posterior")
+        choose(PRIORS, self.prior, "prior")
 
     def validate_sizes(self) -> None:
         """Every width and count is at least one; called by `strict` after the types are checked."""

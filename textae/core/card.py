@@ -2,11 +2,15 @@
 
 import json
 import platform
+import shlex
+import sys
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 
 from textae.core.files import write_text
 
@@ -52,6 +56,17 @@ def hardware() -> str:
         pass  # not Linux: the platform's own word is enough
     words = f"{name}, {torch.get_num_threads()} thread(s)"
     return f"{torch.cuda.get_device_name()}; {words}" if torch.cuda.is_available() else words
+
+
+def provenance(seed: int) -> dict[str, Any]:
+    """What every figure comes with: the command as a user would type it again, date, seed, hardware, versions."""
+    return {
+        "command": " ".join(["textae", *map(shlex.quote, sys.argv[1:])]),
+        "date": str(date.today()),
+        "seed": seed,
+        "hardware": hardware(),
+        "versions": f"torch {torch.__version__}, transformers {transformers.__version__}",
+    }
 
 
 def render_card(config: Mapping[str, Any], figures: Mapping[str, Any]) -> str:

@@ -1,13 +1,14 @@
 """Finds a checkpoint by bundled name, folder or Hub id. What kinds of models there are, the caller says."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from textae.core.config import nearest
 from textae.core.files import recover
 
 # What is fetched from the Hub: never code, never pickles.
-PATTERNS = ["*.json", "*.safetensors", "*.txt", "README.md"]
+PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.yaml", "README.md"]
 
 
 def bundled_names(zoo: Path) -> list[str]:
@@ -15,12 +16,13 @@ def bundled_names(zoo: Path) -> list[str]:
     return sorted(p.name for p in zoo.iterdir() if (p / "config.json").is_file()) if zoo.is_dir() else []
 
 
-def find_checkpoint(source: str | Path, zoos: list[Path]) -> Path:
+def find_checkpoint(source: str | Path, zoos: list[Path], types: Iterable[str] | None = None) -> Path:
     """The folder of a checkpoint.
 
     Args:
         source: A bundled name, a folder (of a run or of its model), or a Hub id such as `someone/model`.
         zoos: Folders of bundled checkpoints.
+        types: Model types that can be opened; a Hub model of another type is refused before its weights are fetched.
 
     Raises:
         ValueError: Nothing of that name exists; the message lists the bundled names.
@@ -39,12 +41,12 @@ def find_checkpoint(source: str | Path, zoos: list[Path]) -> Path:
     if path.exists():
         raise ValueError(f"{text!r} holds no model: there is no config.json in it. Bundled models: {', '.join(names)}")
     if text.count("/") == 1 and not text.startswith((".", "/", "~")):
-        return _from_hub(text, names)
+        return _from_hub(text, names, types)
     raise ValueError(f"there is no model {text!r}: {nearest(text, names)}; or give a folder, or a Hub id such as someone/model")
 
 
-def _from_hub(repo_id: str, names: list[str]) -> Path:
-    from huggingface_hub import snapshot_download
+def _from_hub(repo_id: str, names: list[str], types: Iterable[str] | None) -> Path:
+    from huggingface_hub import hf_hub_download, snapshot_download
     from huggingface_hub.errors import (
         HfHubHTTPError,
         HFValidationError,
@@ -53,7 +55,10 @@ def _from_hub(repo_id: str, names: list[str]) -> Path:
     )
 
     try:
-        return Path(snapshot_download(repo_id, allow_patterns=PATTERNS))
+        kind = model_type(Path(hf_hub_download(repo_id, "config.json")).parent)
+        if types is not None and kind not in types:
+            raise ValueError(f"{repo_id!r} is a model of type {kind!r}, which cannot be opened here: {nearest(kind, types)}")
+        return Path(snapshot_download(repo_id, allow_patterns=PATTERNS, ignore_patterns=["*/*"]))
     except (RepositoryNotFoundError, HFValidationError):
         reason = "the Hub has no such public model"
     except LocalEntryNotFoundError:

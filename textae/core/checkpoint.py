@@ -69,6 +69,11 @@ def save_state(
         shutil.rmtree(old, ignore_errors=True)
 
 
+def has_state(folder: Path) -> bool:
+    """Whether a run left anything to go on from."""
+    return any(folder.glob("step-*")) or any(folder.glob(".step-*.old"))
+
+
 def latest_state(folder: Path) -> Path:
     """The newest complete state of a run, or a ValueError that says there is none."""
     for old in folder.glob(".step-*.old"):

@@ -62,12 +62,17 @@ def build(table: Mapping[str, Callable], spec: Mapping[str, Any] | str, *, kind:
 
 def call(target: Callable, options: Mapping[str, Any], where: str) -> Any:
     """Call `target(**options)` after checking the names of its arguments."""
+    if not isinstance(options, Mapping):
+        raise ValueError(f"{where} must hold keys and values; got {options!r}")
     known = arguments(target)
     check_keys(options, known, where)
     for name, parameter in known.items():
         if parameter.default is inspect.Parameter.empty and name not in options:
             raise ValueError(f"{where} needs the key {name!r}")
-    return target(**options)
+    try:
+        return target(**options)
+    except TypeError as error:  # a value of a type that its checks could not even compare
+        raise ValueError(f"{where}: {error}") from None
 
 
 def read_config(path: str | Path, overrides: Iterable[str] = ()) -> dict[str, Any]:

@@ -121,6 +121,7 @@ class IndexedBatches:
         self.lengths = np.zeros(num_examples, dtype=np.int64) if lengths is None else np.asarray(lengths)
         self.shuffle, self.seed, self.pool = shuffle, seed, pool
         self._clean = clean or collate
+        self.fingerprint = f"{num_examples} examples"  # what a resumed run must find again
 
     def clean(self) -> "IndexedBatches":
         """The same split without corruption, for what is measured or fitted on it."""

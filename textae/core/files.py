@@ -65,6 +65,7 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def _beside(final: Path, what: str) -> Path:
+    final = Path(os.path.abspath(final))  # "." has no name of its own
     return final.with_name(f".{final.name}.{what}")
 
 

@@ -59,11 +59,11 @@ def bound(model: Autoencoder, batches: Iterable[Batch], reduce=lambda tensor: te
     for batch in batches:
         output = model(**batch)
         kl = kl_to_prior(model, output.posterior, output.z)
-        mean = output.posterior.mean.double()
-        parts = [len(output.nll), output.count.sum(), output.nll.double().sum(), kl.double().sum()]
+        mean = output.posterior.mean.cpu().double()  # on the CPU: not every accelerator has float64
+        parts = [len(output.nll), output.count.sum(), output.nll.cpu().double().sum(), kl.cpu().double().sum()]
         sums[:4] += torch.tensor([float(p) for p in parts], dtype=torch.float64)
-        sums[4 : 4 + dim] += mean.sum(0).cpu()
-        sums[4 + dim :] += mean.square().sum(0).cpu()
+        sums[4 : 4 + dim] += mean.sum(0)
+        sums[4 + dim :] += mean.square().sum(0)
     sums = reduce(sums)
     n = sums[0].item()
     if n == 0:
@@ -94,7 +94,7 @@ class ImportanceBound:
     """Importance-weighted estimates of one batch.
 
     Attributes:
-        nll: Upper bound on -log p(x), in nats, shape (B,).
+        nll: Upper bound on -log p(x), in nats, shape (B,), on the CPU in float64.
         effective_samples: (Σw)² / Σw², between 1 and K, shape (B,). Near 1 the bound hangs on a single draw.
     """
 
@@ -131,7 +131,7 @@ def importance_nll(model: Autoencoder, batch: Batch, samples: int = 100, rows: i
         repeated = {name: t.repeat(k, *[1] * (t.dim() - 1)) for name, t in batch.items()}
         nll_KB = model.nll(z_KBD.flatten(0, 1), **repeated)[0].view(k, size)
         log_weights.append(model.prior.log_prob(z_KBD) - nll_KB - posterior.log_prob(z_KBD))
-    log_w = torch.cat(log_weights).double()
+    log_w = torch.cat(log_weights).cpu().double()
     nll = math.log(samples) - log_w.logsumexp(0)
     ess = torch.exp(2 * log_w.logsumexp(0) - (2 * log_w).logsumexp(0))
     return ImportanceBound(nll=nll, effective_samples=ess)

@@ -144,7 +144,11 @@ class Flow(nn.Module):
         return 2.0 * torch.tanh(log_scale / 2.0), shift  # bounded, so that one coupling stretches at most e² times
 
     def log_prob(self, z: Tensor) -> Tensor:
-        """Density by change of variables: codes to noise."""
+        """Density by change of variables: codes to noise; in float32 under autocast too, or bounds would be none."""
+        with torch.autocast(z.device.type, enabled=False):
+            return self._log_prob(z.float())
+
+    def _log_prob(self, z: Tensor) -> Tensor:
         x = (z - self.shift) / self.scale
         log_det = -self.scale.log().sum()
         for coupling, rotation in zip(self.couplings, self.rotations, strict=True):

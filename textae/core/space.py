@@ -3,6 +3,7 @@
 Shapes: N examples, D latent dimensions, S steps of a path.
 """
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ from textae.core.files import whole_folder
 from textae.core.latent import PATHS, DiagonalGaussian, PointPosterior, Posterior
 from textae.core.metrics import active_units, importance_nll, kl_to_prior, mutual_information
 
+KEPT_FILES = ("README.md", "figures.json", "run.yaml", "examples.txt")
 MUTUAL_INFORMATION_EXAMPLES = 10_000  # pairs grow with the square: 10,000 take about ten seconds on one core
 
 
@@ -70,6 +72,7 @@ class LatentSpace:
     ):
         self.model, self.processor, self.name = model.eval(), processor, name
         self.examples, self.batch_size = list(examples), batch_size
+        self.folder: Path | None = None  # where it was loaded from
         self._example_codes: Tensor | None = None  # encoded when first searched
 
     # --- where it lives ---------------------------------------------------------------------------------------
@@ -90,13 +93,33 @@ class LatentSpace:
         return self
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write config, weights and processor as a whole folder; an existing one is replaced only when all is written."""
+        """Write config, weights and processor; in a folder that holds a model, card and other files stay.
+
+        Raises:
+            ValueError: The folder holds other things than a model.
+        """
+        folder = Path(folder)
+        if folder.is_dir() and any(folder.iterdir()) and not (folder / "config.json").is_file():
+            raise ValueError(f"{str(folder)!r} holds other files than a model: choose a new or empty folder")
         with whole_folder(folder) as new:
+            if folder.is_dir():
+                shutil.copytree(folder, new, dirs_exist_ok=True)
+            elif self.folder is not None:  # what a copy should have too: the card and its figures, the examples
+                for name in KEPT_FILES:
+                    if (self.folder / name).is_file():
+                        shutil.copy(self.folder / name, new / name)
             self.model.save_pretrained(new)
             self.processor.save_pretrained(new)
 
     def push_to_hub(self, repo_id: str, *, private: bool = False, token: str | None = None, card: str | None = None) -> str:
-        """Upload what `save_pretrained` writes, and the card, to a Hub model repository; returns its address."""
+        """Upload what `save_pretrained` writes to a Hub model repository; returns its address.
+
+        Args:
+            repo_id: Such as `someone/model`; made if it does not exist.
+            private: Whether a new repository is private.
+            token: Of the Hub; None takes the one that `hf auth login` stored.
+            card: Text of a model card; None keeps the one the model was loaded with.
+        """
         import tempfile
 
         from huggingface_hub import HfApi

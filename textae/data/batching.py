@@ -4,8 +4,10 @@ Shapes: N sentences, B of a batch, T tokens, A attributes.
 """
 
 import logging
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from dataclasses import dataclass
+from itertools import chain, islice
 
 import numpy as np
 import torch
@@ -24,6 +26,7 @@ class TokenTable:
     Attributes:
         lengths: Tokens of each sentence, shape (N,).
         attributes: Values, -1 unspecified, shape (N, A).
+        checksum: CRC-32 of the tokens, to know the corpus again.
         dropped: Sentences left out because they had more tokens than allowed.
     """
 
@@ -36,12 +39,14 @@ class TokenTable:
             values = processor.attribute_ids([{n: row.get(n) for n in names} for row in chunk])
             keep = np.array([0 < len(ids) <= max_tokens for ids in tokenized])
             self.dropped += int((~keep).sum())
-            flat += [np.array(ids, dtype=np.int32) for ids, ok in zip(tokenized, keep, strict=True) if ok]
-            lengths += [len(ids) for ids, ok in zip(tokenized, keep, strict=True) if ok]
+            kept = [ids for ids, ok in zip(tokenized, keep, strict=True) if ok]
+            flat.append(np.fromiter(chain.from_iterable(kept), dtype=np.int32))
+            lengths += map(len, kept)
             attributes.append(values[keep])
         self.lengths = np.array(lengths, dtype=np.int64)
         self.attributes = np.concatenate(attributes) if attributes else np.zeros((0, len(names)), dtype=np.int64)
         self._flat = np.concatenate(flat) if flat else np.zeros(0, dtype=np.int32)
+        self.checksum = zlib.crc32(self._flat.tobytes())
         self._starts = np.concatenate([[0], np.cumsum(self.lengths)])[:-1].astype(np.int64)
 
     def __len__(self) -> int:
@@ -55,40 +60,46 @@ class TokenTable:
         return torch.from_numpy(self._flat[where].astype(np.int64)), torch.from_numpy(lengths)
 
 
-def _collate(
-    table: TokenTable,
-    processor: SentenceProcessor,
-    indices: np.ndarray,
-    corruption: Corruption | None,
-    word_drop: float,
-) -> Batch:
+@dataclass(frozen=True)
+class Noise:
+    """What a training batch suffers and a clean one does not.
+
+    Attributes:
+        corruption: Of what the encoder reads; None is none.
+        word_drop: Rate at which the decoder's inputs become <unk>.
+        attribute_drop: Rate at which a known attribute is hidden (-1), so that the model also learns to do without.
+    """
+
+    corruption: Corruption | None = None
+    word_drop: float = 0.0
+    attribute_drop: float = 0.0
+
+
+def _collate(table: TokenTable, processor: SentenceProcessor, indices: np.ndarray, noise: Noise) -> Batch:
     ids, lengths = table.padded(indices)
     values = torch.from_numpy(table.attributes[indices]) if processor.attributes else None
-    return processor.collate(ids, lengths, values, corruption=corruption, word_drop=word_drop)
+    if values is not None and noise.attribute_drop:
+        values = values.masked_fill(torch.rand(values.shape) < noise.attribute_drop, -1)
+    return processor.collate(ids, lengths, values, corruption=noise.corruption, word_drop=noise.word_drop)
 
 
 def in_memory(
     processor: SentenceProcessor, rows: Iterable[Mapping[str, str | None]], *, batch_size: int, max_tokens: int = 64,
-    shuffle: bool = True, seed: int = 0, corruption: Corruption | None = None, word_drop: float = 0.0, pool: int = POOL,
-    name: str = "corpus",
+    shuffle: bool = True, seed: int = 0, noise: Noise | None = None, pool: int = POOL, name: str = "corpus",
 ) -> IndexedBatches:  # fmt: skip
     """Batches of a corpus that is tokenized once. Longer sentences than `max_tokens` are left out, and counted in the log."""
+    noise = noise or Noise()
     table = TokenTable(processor, rows, max_tokens)
     if table.dropped:
-        logger.info(
-            "%s: left out %d of %d sentences: more than %d tokens",
-            name,
-            table.dropped,
-            table.dropped + len(table),
-            max_tokens,
-        )
+        logger.info("%s: left out %d of %d sentences: more than %d tokens", name, table.dropped, table.dropped + len(table), max_tokens)
     if len(table) == 0:
         raise ValueError(f"{name}: no sentence has at most {max_tokens} tokens")
-    return IndexedBatches(
-        len(table), lambda indices: _collate(table, processor, indices, corruption, word_drop), batch_size,
-        lengths=table.lengths, shuffle=shuffle, seed=seed, pool=pool,
-        clean=lambda indices: _collate(table, processor, indices, None, 0.0),
+    batches = IndexedBatches(
+        len(table), lambda indices: _collate(table, processor, indices, noise), batch_size,
+        lengths=table.lengths, shuffle=shuffle, seed=seed, pool=pool, clean=lambda indices: _collate(table, processor, indices, Noise()),
     )  # fmt: skip
+    batches.fingerprint = f"{len(table)} sentences, {int(table.lengths.sum())} tokens, {table.checksum:08x}"
+    return batches
 
 
 class StreamedBatches:
@@ -104,11 +115,10 @@ class StreamedBatches:
 
     def __init__(
         self, processor: SentenceProcessor, rows: Iterable[Mapping[str, str | None]], *, batch_size: int,
-        max_tokens: int = 64, seed: int = 0, corruption: Corruption | None = None, word_drop: float = 0.0,
-        buffer: int = POOL,
+        max_tokens: int = 64, seed: int = 0, noise: Noise | None = None, buffer: int = POOL,
     ):  # fmt: skip
         self.processor, self.rows, self.batch_size, self.max_tokens = processor, rows, batch_size, max_tokens
-        self.seed, self.corruption, self.word_drop, self.buffer = seed, corruption, word_drop, buffer
+        self.seed, self.noise, self.buffer = seed, noise or Noise(), buffer
 
     def __len__(self) -> int:
         return 0
@@ -120,17 +130,20 @@ class StreamedBatches:
         )
 
     def epoch(self, epoch: int, *, skip: int = 0, rank: int = 0, world: int = 1) -> Iterator[Batch]:
-        rows, number, first = iter(self.rows), 0, skip * world
+        rows, number, first, dropped = iter(self.rows), 0, skip * world, 0
         for part in range(10**12):
             chunk = list(islice(rows, self.buffer * self.batch_size))
             if not chunk:
+                if dropped:
+                    logger.info("stream: left out %d sentences of epoch %d: more than %d tokens", dropped, epoch, self.max_tokens)
                 return
             table = TokenTable(self.processor, chunk, self.max_tokens)
+            dropped += table.dropped
             order = bucketed_order(
                 table.lengths, self.batch_size, seed=self.seed, epoch=hash((epoch, part)) % 2**63, pool=0
             )
             order = order[: len(order) // world * world]
             for indices in order:
                 if number >= first and number % world == rank:
-                    yield _collate(table, self.processor, indices, self.corruption, self.word_drop)
+                    yield _collate(table, self.processor, indices, self.noise)
                 number += 1

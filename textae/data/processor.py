@@ -3,6 +3,7 @@
 Shapes: B sentences, T tokens, A attributes.
 """
 
+import errno
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,7 +38,7 @@ class SentenceProcessor:
         max_length: int = 256,
     ):
         self.tokenizer = tokenizer
-        self.attributes = {name: list(values) for name, values in sorted((attributes or {}).items())}
+        self.attributes = {name: [str(v) for v in values] for name, values in sorted((attributes or {}).items())}
         self.max_length = max_length
 
     def tokenize(self, sentences: Sequence[str]) -> list[list[int]]:
@@ -138,8 +139,10 @@ class SentenceProcessor:
         return self.collate(padded, lengths, values)
 
     def decode(self, generated: Tensor) -> list[str]:
-        """Texts of generated ids, shape (B, T): marks removed, the tokenizer's leading space stripped."""
-        return [text.strip() for text in self.tokenizer.batch_decode(generated.tolist(), skip_special_tokens=True)]
+        """Texts of generated ids, shape (B, T): marks removed, but for <unk>, which stands for a word; blanks at the ends stripped."""
+        tok = self.tokenizer
+        marks = {tok.pad_token_id, tok.bos_token_id, tok.eos_token_id, tok.mask_token_id}
+        return [text.strip() for text in tok.batch_decode([[i for i in row if i not in marks] for row in generated.tolist()])]
 
     def normalize(self, sentence: str) -> str:
         """The sentence as this tokenizer can write it: the best any reconstruction can do."""
@@ -157,7 +160,12 @@ class SentenceProcessor:
     def save_pretrained(self, folder: str | Path) -> None:
         """Write the tokenizer's files and `processor.json` into an existing or new folder."""
         folder = Path(folder)
-        self.tokenizer.save_pretrained(folder)
+        try:
+            self.tokenizer.save_pretrained(folder)
+        except OSError:
+            raise
+        except Exception as error:  # tokenizers raises bare Exceptions, a full disk's among them
+            raise OSError(errno.ENOSPC if "os error 28" in str(error) else errno.EIO, str(error)) from None
         content = {"attributes": self.attributes, "max_length": self.max_length}
         (folder / FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -16,6 +16,7 @@ from textae.core.latent import Posterior, PosteriorHead
 from textae.models.cross_entropy import token_nll
 from textae.models.tokens import TokenIds, generation_options
 
+CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
 IGNORED = -100  # the label of padding, as everywhere in transformers
 
 
@@ -58,8 +59,14 @@ class RNNVAEConfig(AutoencoderConfig):
     unk_token_id: int = 3
     mask_token_id: int = 4
 
-
-CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
+    def validate_choices(self) -> None:
+        """The values that exist; called by `strict`."""
+        if self.cell not in CELLS:
+            raise ValueError(f"cell is {self.cell!r}; it must be one of {', '.join(CELLS)}")
+        if not (self.latent_to_state or self.latent_to_input):
+            raise ValueError("the decoder never sees z: switch on latent_to_state or latent_to_input")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is {self.dropout}; it must be from 0 to below 1")
 
 
 class VariationalDropout(nn.Module):
@@ -277,10 +284,6 @@ class RNNVAE(Autoencoder):
     main_input_name = "input_ids"
 
     def __init__(self, config: RNNVAEConfig):
-        if config.cell not in CELLS:
-            raise ValueError(f"model.cell is {config.cell!r}; it must be one of {', '.join(CELLS)}")
-        if not (config.latent_to_state or config.latent_to_input):
-            raise ValueError("the decoder never sees z: switch on model.latent_to_state or model.latent_to_input")
         super().__init__(config)
         self.decoder = RNNDecoder(config)
         self.encoder = RNNEncoder(config)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from textae.data.batching import StreamedBatches, TokenTable, in_memory
+from textae.data.batching import Noise, StreamedBatches, TokenTable, in_memory
 from textae.data.corruption import Corruption
 
 
@@ -77,7 +77,7 @@ def test_longer_sentences_are_left_out_and_counted(processor, rows, caplog):
         in_memory(processor, rows, batch_size=16, max_tokens=0, name="mine")
 
 
-NOISE = {"corruption": Corruption(drop=0.5), "word_drop": 0.5}
+NOISE = {"noise": Noise(Corruption(drop=0.5), word_drop=0.5)}
 
 
 @pytest.mark.parametrize("make", [in_memory, StreamedBatches])
@@ -150,3 +150,18 @@ def test_a_stretch_of_long_sentences_does_not_end_a_stream(processor, rows):
     long = [{"text": "the " * 20}] * 40
     stream = StreamedBatches(processor, [*long, *rows], batch_size=8, max_tokens=12, buffer=2)
     assert Counter(texts(processor, stream.epoch(0))) == Counter(r["text"] for r in rows)
+
+
+def test_attributes_are_hidden_at_their_rate(attribute_processor, sentences):
+    rows = [{"text": s, "tense": "past", "mood": "good"} for s in sentences] * 30
+    batches = in_memory(attribute_processor, rows, batch_size=len(rows), noise=Noise(attribute_drop=0.25))
+    torch.manual_seed(0)
+    hidden = (next(batches.epoch(0))["attributes"] == -1).float().mean().item()
+    assert hidden == pytest.approx(0.25, abs=0.03)
+    assert (next(batches.clean().epoch(0))["attributes"] == -1).sum() == 0
+
+
+def test_a_corpus_is_known_again(processor, sentences):
+    rows = [{"text": s} for s in sentences]
+    prints = [in_memory(processor, part, batch_size=2).fingerprint for part in (rows, rows, rows[1:], rows[::-1])]
+    assert prints[0] == prints[1] and len(set(prints)) == 3

@@ -7,8 +7,10 @@ from itertools import product
 
 import pytest
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from torch.testing import assert_close
 
+from textae.core.autoencoder import make_config
 from textae.models.rnn import CELLS, RNNVAE, RNNVAEConfig
 
 PAD, BOS, EOS, UNK, MASK = range(5)
@@ -218,11 +220,13 @@ def test_bfloat16_autocast_is_close(processor, new_model, batch):
 
 @pytest.mark.parametrize(
     "options, message", [({"cell": "rnn"}, "'rnn'; it must be one of lstm, gru"), ({"latent_to_state": False, "latent_to_input": False}, "never sees z"),
-                         ({"posterior": "gausian"}, "gaussian, point"), ({"prior": "flaw"}, "no prior 'flaw': did you mean 'flow'")],
+                         ({"posterior": "gausian"}, "did you mean 'gaussian'"), ({"dropout": 1.0}, "below 1"), ({"prior": "flaw"}, "no prior 'flaw': did you mean 'flow'")],
 )  # fmt: skip
 def test_impossible_configs_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        RNNVAE(RNNVAEConfig(vocab_size=20, **options))
+        make_config(RNNVAEConfig, {"vocab_size": 20, **options})
+    with pytest.raises(StrictDataclassError):
+        RNNVAEConfig(vocab_size=20, **options)
 
 
 # --- decoding -----------------------------------------------------------------------------------------------------
