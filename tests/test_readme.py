@@ -19,7 +19,7 @@ COMMANDS = [
 ]
 # What is added to a command so that a test can afford it; the words of the README stay as they are.
 SHORTER = {
-    "textae train": ["trainer.max_steps=2", "trainer.device=cpu", "tokenizer.vocab_size=300", "data.batch_size=8", "prior.fit={steps: 2}", "examples.num=5"],
+    "textae train": ["trainer.max_steps=2", "trainer.device=cpu", "tokenizer.vocab_size=300", "data.batch_size=8", "examples.num=5"],
     "textae demo": ["--smoke"],
 }
 SENTENCES = [f"{who} {verb} {what}." for who in ("I", "You", "We") for verb in ("like", "need") for what in ("tea", "rain", "the dog")]
