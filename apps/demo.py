@@ -14,6 +14,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 import gradio as gr
 
+from apps import STARTED
 from apps.page_style import CSS, THEME, html
 from apps.tabs import TABS
 from textae.core.card import LABELS, read_figures
@@ -130,7 +131,7 @@ def ask_once(page: gr.Blocks) -> str:
         client = Client(launch(page), verbose=False, analytics_enabled=False)
         a, b = PAIRS[0]
         found = client.predict(a, b, SMOKE_STEPS, "lerp", api_name="/interpolate")
-        seconds = _seconds_since_start()
+        seconds = time.perf_counter() - STARTED
     finally:
         page.close(verbose=False)
     sentences = [step["sentence"].strip() for step in found]
@@ -149,9 +150,3 @@ def _bind(host: str, port: int) -> int:
 
 def _rounded(count: int) -> str:
     return f"{count / 1e6:.1f} M" if count >= 1e6 else f"{count / 1e3:.0f} k"
-
-
-def _seconds_since_start() -> float:
-    import psutil  # comes with accelerate
-
-    return time.time() - psutil.Process().create_time()
