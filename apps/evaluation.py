@@ -1,5 +1,6 @@
 """All figures of a model on a list of sentences, and the way they reach its card."""
 
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -32,7 +33,7 @@ def evaluate(
 
     space = open_space(source, device)
     started = time.perf_counter()
-    figures = {"on": on, **space.evaluate(sentences, samples=samples, seed=seed, bf16=bf16)}
+    figures = {"on": on, **space.evaluate(sentences, samples=samples, seed=seed, bf16=bf16, progress=sys.stderr.isatty())}
     if train_sentences is not None:
         drawn = space.sample(num_samples, seed=seed)
         figures.update(asdict(sample_quality(drawn, train_sentences, sentences, seed=seed, size=num_samples)))

@@ -51,7 +51,9 @@ class LatentSpace(CoreLatentSpace):
             options.setdefault("max_new_tokens", self.processor.max_length + 1)
         return super().decode(z, **options)
 
-    def evaluate(self, raw: Sequence[str], *, samples: int = 100, seed: int = 0, bf16: bool = False) -> dict[str, Any]:
+    def evaluate(
+        self, raw: Sequence[str], *, samples: int = 100, seed: int = 0, bf16: bool = False, progress: bool = False
+    ) -> dict[str, Any]:
         """Figures of a list of sentences: those of every autoencoder, and those of text.
 
         Adds `ppl` = exp(total nats / (words + one end mark each)), words being separated by blanks whatever the
@@ -60,7 +62,7 @@ class LatentSpace(CoreLatentSpace):
         from textae.metrics import corpus_bleu, count_words, exact_match, perplexity
 
         sentences = list(raw)
-        figures = super().evaluate(sentences, samples=samples, seed=seed, bf16=bf16)
+        figures = super().evaluate(sentences, samples=samples, seed=seed, bf16=bf16, progress=progress)
         figures["words"] = sum(count_words(s) for s in sentences)
         if "nll" in figures:
             figures["ppl"] = perplexity(figures["nll"] * len(sentences), figures["words"], len(sentences))
