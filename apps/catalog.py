@@ -2,17 +2,18 @@
 
 from pathlib import Path
 
+from apps.modalities import MODALITIES, modality
 from textae.core.catalog import bundled_names, find_checkpoint, model_type
 from textae.core.config import nearest
 
 ROOT = Path(__file__).resolve().parents[1]
-TEXT_ZOO = ROOT / "textae" / "zoo"
+ZOOS = [ROOT / "textae" / "zoo", ROOT / "vision" / "zoo"]
 CONFIGS = ROOT / "configs"
 
 
 def models() -> list[str]:
     """Bundled models."""
-    return bundled_names(TEXT_ZOO)
+    return [name for zoo in ZOOS for name in bundled_names(zoo)]
 
 
 def open_space(source: str = "everyday", device: str = "auto"):
@@ -24,21 +25,18 @@ def open_space(source: str = "everyday", device: str = "auto"):
     """
     import torch
 
-    from textae.models import MODELS, model_classes
-    from textae.space import LatentSpace
-
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"the device {device!r} cannot be used: {str(error).splitlines()[0]}") from None
-    types = {model_classes(name)[0].model_type for name in MODELS}
-    folder = find_checkpoint(source, [TEXT_ZOO], types)
-    kind = model_type(folder)
-    if kind not in types:
-        raise ValueError(f"{source!r} is a model of type {kind!r}: {nearest(kind, types)}")
-    space = LatentSpace.from_pretrained(folder, device=device)
+    kinds = {kind.model_classes(name)[0].model_type: kind for kind in map(modality, MODALITIES) for name in kind.MODELS}
+    folder = find_checkpoint(source, ZOOS, kinds)
+    found = model_type(folder)
+    if found not in kinds:
+        raise ValueError(f"{source!r} is a model of type {found!r}: {nearest(found, kinds)}")
+    space = kinds[found].space_class().from_pretrained(folder, device=device)
     space.name = str(source)
     return space
 

@@ -100,9 +100,9 @@ def evaluate(
     )
     emit([figures], out, as_json, text=lambda row: "\n".join(f"{k:24} {_short(v)}" for k, v in row.items()))
     if card:
-        from apps.catalog import TEXT_ZOO
+        from apps.catalog import ZOOS
 
-        write_evaluation(find_checkpoint(model, [TEXT_ZOO]), figures)
+        write_evaluation(find_checkpoint(model, ZOOS), figures)
 
 
 @app.command()

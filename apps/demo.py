@@ -105,11 +105,11 @@ def serve(
         smoke: Serve on a free port, ask one question over HTTP, print how long it all took, and stop.
         device: "auto", or a torch device name.
     """
-    from apps.catalog import TEXT_ZOO, open_space
+    from apps.catalog import ZOOS, open_space
     from textae.core.catalog import find_checkpoint
 
     port = 0 if smoke else free_port(host, port)  # before the model is loaded: a taken port is known at once
-    page = build(open_space(model, device), read_figures(find_checkpoint(model, [TEXT_ZOO])))
+    page = build(open_space(model, device), read_figures(find_checkpoint(model, ZOOS)))
     if smoke:
         print(ask_once(page))
         return

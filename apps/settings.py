@@ -2,15 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+from apps.modalities import MODALITIES, modality, of_model
 from textae.core.config import arguments, call, check_keys, choose, read_config
 
-SECTIONS = ("init", "model", "tokenizer", "data", "objective", "trainer", "prior", "examples", "save", "card", "out")
-# What the section `data` says itself; the rest goes to the data set.
-DATA_KEYS = (
-    "name", "batch_size", "max_tokens", "corruption", "word_drop", "attribute_drop", "streaming", "attributes", "pool", "valid_limit",
-)  # fmt: skip
+SECTIONS = ("init", "model", "data", "objective", "trainer", "prior", "save", "card", "out")  # and what its modality adds
 CARD_KEYS = ("name", "title", "summary", "license", "data", "describes", "terms", "limits", "example")
 DTYPES = ("float32", "float16", "bfloat16")
 
@@ -22,7 +20,11 @@ def resolve(path: str | Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
         ValueError: The first thing that does not exist or cannot be, with its nearest known name.
     """
     config = read_config(path, overrides)
-    check_keys(config, SECTIONS, f"config {path}")
+    if not isinstance(config.get("model"), Mapping):
+        check_keys(config, _all_sections(), f"config {path}")
+        raise ValueError(f"config {path} needs a section 'model'" if not config.get("model") else f"the section 'model' must hold keys and values; got {config['model']!r}")
+    kind = of_model(_named(config, "model"))
+    check_keys(config, [*SECTIONS, *kind.SECTIONS], f"config {path}")
     config = {key: value for key, value in config.items() if value is not None}
     for section in ("model", "data", "objective"):
         if section not in config:
@@ -31,52 +33,25 @@ def resolve(path: str | Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
         if section not in ("init", "out") and not isinstance(value, Mapping):
             raise ValueError(f"the section {section!r} must hold keys and values; got {value!r}")
     config.setdefault("out", f"runs/{Path(path).stem}")
-    _check_model(config)
-    _check_data(config)
+    _check_model(config, kind)
+    _named(config, "data")
+    kind.check(config)
     _check_rest(config)
     return config
 
 
-def _check_model(config: Mapping[str, Any]) -> None:
+def _all_sections() -> list[str]:
+    return [*SECTIONS, *(section for name in MODALITIES for section in modality(name).SECTIONS)]
+
+
+def _check_model(config: Mapping[str, Any], kind: ModuleType) -> None:
     from textae.core.autoencoder import make_config
-    from textae.core.objectives import TERMS, Objective
+    from textae.core.objectives import Objective
     from textae.core.options import TrainerOptions
-    from textae.models import MODELS, model_classes
 
-    name = _named(config, "model")
-    choose(MODELS, name, "model")
-    make_config(model_classes(name)[0], {k: v for k, v in config["model"].items() if k != "name"})
-    Objective.from_config(config["objective"], TERMS)
+    make_config(kind.model_classes(config["model"]["name"])[0], {k: v for k, v in config["model"].items() if k != "name"})
+    Objective.from_config(config["objective"], kind.terms())
     call(TrainerOptions, config.get("trainer", {}), where="trainer")
-
-
-def _check_data(config: Mapping[str, Any]) -> None:
-    from textae.data import DATASETS
-    from textae.data.corpus import read_files, read_hub
-    from textae.data.corruption import Corruption
-    from textae.data.tokenizer import train_tokenizer
-
-    data = config["data"]
-    load = choose(DATASETS, _named(config, "data"), "data set")
-    reader = read_hub if data["name"] == "hub" else read_files  # where a data set passes its options on to
-    own = ("paths", "name", "split", "attribute_columns", "constants")  # what `data` says in its own words, or not at all
-    options = [k for k in arguments(reader) if k not in own]
-    check_keys(data, [*DATA_KEYS, *arguments(load), *options], "data")
-    for name, parameter in arguments(load).items():
-        if parameter.default is parameter.empty and data.get(name) is None:
-            raise ValueError(f"the data set {data['name']!r} needs data.{name}")
-    for key in ("batch_size", "max_tokens"):
-        _number(data, key, 1, least=1, whole=True)
-    for key in ("word_drop", "attribute_drop"):
-        _number(data, key, 0.0, least=0, most=1)
-    call(Corruption, data.get("corruption") or {}, where="data.corruption")
-    for name, values in (data.get("attributes") or {}).items():
-        if not isinstance(values, list) or not values:
-            raise ValueError(f"data.attributes.{name} must list the attribute's values; got {values!r}")
-    tokenizer = config.get("tokenizer", {})
-    check_keys(tokenizer, [*(k for k in arguments(train_tokenizer) if k != "texts"), "path", "train_on"], "tokenizer")
-    for key in ("vocab_size", "min_frequency", "train_on"):
-        _number(tokenizer, key, 1, least=1, whole=True, where="tokenizer")
 
 
 def _check_rest(config: Mapping[str, Any]) -> None:
@@ -88,7 +63,6 @@ def _check_rest(config: Mapping[str, Any]) -> None:
         call(kind, {"dim": config["model"].get("latent_dim", 32), **options}, where="prior")
         known = [k for k in arguments(kind.fit) if k not in ("z_ND", "seed")] if prior["name"] != "standard" else []
         check_keys(prior.get("fit") or {}, known, "prior.fit")
-    check_keys(config.get("examples", {}), ["num", "seed"], "examples")
     check_keys(config.get("save", {}), ["dtype"], "save")
     choose(dict.fromkeys(DTYPES), config.get("save", {}).get("dtype", "float32"), "save.dtype")
     card = config.get("card", {})
@@ -104,13 +78,3 @@ def _named(config: Mapping[str, Any], section: str) -> str:
     if "name" not in config[section]:
         raise ValueError(f"the section {section!r} needs the key 'name'")
     return config[section]["name"]
-
-
-def _number(
-    section: Mapping[str, Any], key: str, default: float, *, least: float, most: float | None = None, whole: bool = False, where: str = "data"
-) -> None:
-    value = section.get(key, default)
-    kinds = int if whole else (int, float)
-    if value is None or isinstance(value, bool) or not isinstance(value, kinds) or value < least or (most is not None and value > most):
-        limits = f"of at least {least}" if most is None else f"from {least} to {most}"
-        raise ValueError(f"{where}.{key} is {value!r}; it must be a {'whole ' if whole else ''}number {limits}")

@@ -4,7 +4,8 @@ import pytest
 
 from apps.catalog import configs, open_space
 from apps.run import train
-from apps.settings import DATA_KEYS, resolve
+from apps.modalities.text import DATA_KEYS
+from apps.settings import resolve
 
 SENTENCES = [f"{who} {verb} {what}." for who in ("I", "You", "We", "They", "Anna", "Ben") for verb in ("like", "need", "see", "want")
              for what in ("tea", "the old dog", "a good book", "more rain", "this house", "some bread")]  # fmt: skip

@@ -1,0 +1,172 @@
+"""What a run on sentences needs beside the core: its data and tokenizer, and the checks of what a config says of them."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from apps.modalities.checks import init_folder, number
+from textae.core.config import arguments, call, check_keys, choose
+from textae.models import MODELS, model_classes
+
+logger = logging.getLogger(__name__)
+
+__all__ = ["MODELS", "SECTIONS", "ZOO", "check", "finish", "load", "model_classes", "model_settings", "prepare", "space_class", "terms"]
+
+ZOO = Path(__file__).resolve().parents[2] / "textae" / "zoo"
+SECTIONS = ("tokenizer", "examples")  # beside those of every config
+# What the section `data` says itself; the rest goes to the data set.
+DATA_KEYS = (
+    "name", "batch_size", "max_tokens", "corruption", "word_drop", "attribute_drop", "streaming", "attributes", "pool", "valid_limit",
+)  # fmt: skip
+EXAMPLE_CHARS = 120  # an example is to be read at a glance
+
+
+def terms() -> Mapping[str, type]:
+    """Terms that an objective may list."""
+    from textae.core.objectives import TERMS
+
+    return TERMS
+
+
+def space_class() -> type:
+    """The `LatentSpace` of this modality."""
+    from textae.space import LatentSpace
+
+    return LatentSpace
+
+
+def check(config: Mapping[str, Any]) -> None:
+    """Raise a ValueError for the first key or value of the sections `data`, `tokenizer` and `examples` that cannot be."""
+    from textae.data import DATASETS
+    from textae.data.corpus import read_files, read_hub
+    from textae.data.corruption import Corruption
+    from textae.data.tokenizer import train_tokenizer
+
+    data = config["data"]
+    load = choose(DATASETS, config["data"]["name"], "data set")
+    reader = read_hub if data["name"] == "hub" else read_files  # where a data set passes its options on to
+    own = ("paths", "name", "split", "attribute_columns", "constants")  # what `data` says in its own words, or not at all
+    options = [k for k in arguments(reader) if k not in own]
+    check_keys(data, [*DATA_KEYS, *arguments(load), *options], "data")
+    for name, parameter in arguments(load).items():
+        if parameter.default is parameter.empty and data.get(name) is None:
+            raise ValueError(f"the data set {data['name']!r} needs data.{name}")
+    for key in ("batch_size", "max_tokens"):
+        number(data, key, 1, least=1, whole=True)
+    for key in ("word_drop", "attribute_drop"):
+        number(data, key, 0.0, least=0, most=1)
+    call(Corruption, data.get("corruption") or {}, where="data.corruption")
+    for name, values in (data.get("attributes") or {}).items():
+        if not isinstance(values, list) or not values:
+            raise ValueError(f"data.attributes.{name} must list the attribute's values; got {values!r}")
+    tokenizer = config.get("tokenizer", {})
+    check_keys(tokenizer, [*(k for k in arguments(train_tokenizer) if k != "texts"), "path", "train_on"], "tokenizer")
+    for key in ("vocab_size", "min_frequency", "train_on"):
+        number(tokenizer, key, 1, least=1, whole=True, where="tokenizer")
+    check_keys(config.get("examples", {}), ["num", "seed"], "examples")
+
+
+def model_settings(config: Mapping[str, Any], processor: Any) -> dict[str, Any]:
+    """The model's settings that follow from the data."""
+    return {"vocab_size": len(processor.tokenizer), "attributes": processor.attributes}
+
+
+def prepare(model: Any, config: Mapping[str, Any], splits: Any) -> None:
+    """What happens to a fresh model before training: nothing."""
+
+
+def finish(folder: Path, config: Mapping[str, Any]) -> None:
+    """What a finished model gets beside its prior: sentences of its own, where the config asks for some."""
+    if config.get("examples"):
+        write_examples(folder, config)
+
+
+def load_corpora(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The splits of the config's data set as text."""
+    from textae.data import DATASETS
+
+    data = config["data"]
+    options = {k: v for k, v in data.items() if k not in DATA_KEYS}
+    if data.get("streaming"):
+        options["streaming"] = True
+    attributes = data.get("attributes") or {}
+    if attributes and data["name"] in ("files", "hub"):
+        options["attribute_columns"] = list(attributes)
+    corpora = DATASETS[data["name"]](**options)
+    check_keys(attributes, corpora["train"].attributes, "data.attributes")
+    return corpora
+
+
+def load(config: Mapping[str, Any], seed: int, kept: Path | None = None) -> tuple[Any, Any]:
+    """The splits of a config as batches, and the processor.
+
+    The tokenizer is trained here, or taken from `kept`, a processor's folder, or from the checkpoint that `init` names.
+    """
+    from itertools import islice
+
+    from textae.core.data import POOL, Splits
+    from textae.data.batching import Noise, StreamedBatches, in_memory
+    from textae.data.corruption import Corruption
+    from textae.data.processor import SentenceProcessor
+
+    data, corpora = config["data"], load_corpora(config)
+    attributes = data.get("attributes") or {}
+    if kept is not None:
+        processor = SentenceProcessor.from_pretrained(kept)
+    else:
+        tokenizer = {"path": init_folder(config, ZOO)} if config.get("init") else config.get("tokenizer", {})
+        longest = max(256, data.get("max_tokens", 64))
+        processor = SentenceProcessor(make_tokenizer(tokenizer, corpora["train"]), attributes, max_length=longest)
+    noise = Noise(
+        corruption=Corruption(**data["corruption"]) if data.get("corruption") else None,
+        word_drop=data.get("word_drop", 0.0),
+        attribute_drop=data.get("attribute_drop", 0.1),
+    )
+    shared = {"batch_size": data.get("batch_size", 64), "max_tokens": data.get("max_tokens", 64), "seed": seed}
+    if data.get("streaming"):
+        train = StreamedBatches(processor, corpora["train"], **shared, noise=noise)
+    else:
+        train = in_memory(processor, corpora["train"], **shared, noise=noise, pool=data.get("pool", POOL), name="train")
+    valid = corpora.get("valid")
+    if valid is not None:
+        rows = islice(iter(valid), data.get("valid_limit"))
+        valid = in_memory(processor, rows, **shared, shuffle=False, name="valid")
+    return Splits(train, valid), processor
+
+
+def make_tokenizer(options: Mapping[str, Any], corpus: Iterable[Mapping[str, str]]):
+    """Load `tokenizer.path`, or train one on (the first `train_on` sentences of) the training corpus."""
+    from itertools import islice
+
+    from textae.data.tokenizer import train_tokenizer
+
+    options = dict(options)
+    if path := options.pop("path", None):
+        from textae.data.processor import SentenceProcessor
+
+        return SentenceProcessor.from_pretrained(path).tokenizer
+    limit = options.pop("train_on", None)
+    return train_tokenizer((row["text"] for row in islice(iter(corpus), limit)), **options)
+
+
+def write_examples(folder: Path, config: Mapping[str, Any]) -> None:
+    """Give the model sentences of its own to search: prior samples that it reads back as they are.
+
+    None of them occurs in the data, so that nothing of the data is shipped with the model.
+    """
+    from textae.core.files import write_text
+    from textae.space import EXAMPLES, LatentSpace
+
+    num, seed = config["examples"].get("num", 500), config["examples"].get("seed", 0)
+    space = LatentSpace.from_pretrained(folder)
+    drawn = list(dict.fromkeys(s for s in space.sample(6 * num, seed=seed) if 0 < len(s) <= EXAMPLE_CHARS))
+    wanted = set(drawn)  # the corpus is only looked through, never held
+    copied = {text for corpus in load_corpora(config).values() for row in corpus if (text := row["text"].strip()) in wanted}
+    drawn = [s for s in drawn if s not in copied]
+    if not drawn:
+        logger.warning("examples: none, every sample was empty, long or a copy")
+        return
+    kept = [s for s, back in zip(drawn, space.reconstruct(drawn), strict=True) if s == back][:num]
+    write_text(folder / EXAMPLES, "".join(f"{s}\n" for s in kept))
+    logger.info("examples: %d sentences of the model's own", len(kept))

@@ -1,0 +1,15 @@
+"""Models of images, one family a file."""
+
+from importlib import import_module
+
+# name in configs: (module, config class, model class); imported when asked for, so that listing names costs nothing
+MODELS = {
+    "mlp": ("vision.models.mlp", "MLPConfig", "MLPAutoencoder"),
+    "conv": ("vision.models.conv", "ConvConfig", "ConvAutoencoder"),
+}
+
+
+def model_classes(name: str) -> tuple[type, type]:
+    """The config and model class of a name in `MODELS`."""
+    module, config, model = MODELS[name]
+    return getattr(import_module(module), config), getattr(import_module(module), model)
