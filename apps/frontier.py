@@ -44,10 +44,8 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 def draw(rows: list[dict[str, Any]], out: Path, chosen: dict[str, Any] | None = None) -> None:
     """BLEU of reconstructions against forward and reverse perplexity ratios of samples, one point a model."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise ValueError("the figure is drawn by matplotlib: pip install 'textae[figures]'") from None
+    import matplotlib
+
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
