@@ -1,6 +1,7 @@
 """Joins the tables of both packages: what a name on the command line or in a config stands for."""
 
 from pathlib import Path
+from types import ModuleType
 
 from apps.modalities import MODALITIES, modality
 from textae.core.catalog import bundled_names, find_checkpoint, model_type
@@ -31,14 +32,24 @@ def open_space(source: str = "everyday", device: str = "auto"):
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"the device {device!r} cannot be used: {str(error).splitlines()[0]}") from None
+    kind, folder = _kind_and_folder(source)
+    space = kind.space_class().from_pretrained(folder, device=device)
+    space.name = str(source)
+    return space
+
+
+def modality_of(source: str) -> ModuleType:
+    """The module of `apps.modalities` that a bundled name, folder or Hub id belongs to."""
+    return _kind_and_folder(source)[0]
+
+
+def _kind_and_folder(source: str) -> tuple[ModuleType, Path]:
     kinds = {kind.model_classes(name)[0].model_type: kind for kind in map(modality, MODALITIES) for name in kind.MODELS}
     folder = find_checkpoint(source, ZOOS, kinds)
     found = model_type(folder)
     if found not in kinds:
         raise ValueError(f"{source!r} is a model of type {found!r}: {nearest(found, kinds)}")
-    space = kinds[found].space_class().from_pretrained(folder, device=device)
-    space.name = str(source)
-    return space
+    return kinds[found], folder
 
 
 def configs() -> dict[str, Path]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from apps.images.cli import app as image_app
 from apps.text_io import emit, read_inputs
 
 # Read by oneDNN when torch is loaded. Sentences of all lengths fill its cache of 1,024 kernels, megabytes each; 128 cost no time.
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 configs_app = typer.Typer(help="The bundled configs.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(configs_app, name="configs")
+app.add_typer(image_app, name="image")
 
 Model = Annotated[str, typer.Option("--model", "-m", help="Bundled name, folder or Hub id.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
@@ -65,7 +67,7 @@ def train(
 def evaluate(
     sentences: Sentences = None,
     model: Model = "everyday",
-    data: Annotated[str, typer.Option(help="A named data set (tatoeba, ptb, yelp, sst) instead of sentences.")] = "",
+    data: Annotated[str, typer.Option(help="A named data set instead of sentences: tatoeba, ptb, yelp, sst; for images mnist, digits, faces, omniglot.")] = "",
     split: Annotated[str, typer.Option(help="Split of --data.")] = "valid",
     file: FromFile = None,
     column: Column = "text",
@@ -82,21 +84,13 @@ def evaluate(
     from apps.evaluation import evaluate as measure
     from apps.evaluation import write_evaluation
     from textae.core.catalog import find_checkpoint
-    from textae.core.config import choose
 
-    train_sentences = None
-    if data:
-        from textae.data import DATASETS
-
-        corpora = choose(DATASETS, data, "data set")()
-        lines = [row["text"] for row in choose(corpora, split, f"split of {data}")]
-        train_sentences = [row["text"] for row in corpora["train"]] if generate else None
-        on = f"{data}, split {split} ({len(lines):,} sentences)"
-    else:
-        lines = read_inputs(sentences, file, column)
-        on = f"{file or 'given sentences'} ({len(lines):,} sentences)"
+    examples, on = None, ""
+    if not data:
+        examples = read_inputs(sentences, file, column)
+        on = f"{file or 'given examples'} ({len(examples):,})"
     figures = measure(
-        model, lines, on=on, train_sentences=train_sentences, samples=samples, num_samples=generate, seed=seed, bf16=bf16, device=device
+        model, examples, data=data, split=split, on=on, samples=samples, num_samples=generate, seed=seed, bf16=bf16, device=device
     )
     emit([figures], out, as_json, text=lambda row: "\n".join(f"{k:24} {_short(v)}" for k, v in row.items()))
     if card:

@@ -3,40 +3,42 @@
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from apps.run import with_use
 from textae.core.card import provenance, read_figures, write_figures
 from textae.core.config import read_config
 
 
 def evaluate(
-    source: str, sentences: list[str], *, on: str, train_sentences: list[str] | None = None, samples: int = 100, num_samples: int = 10_000,
-    seed: int = 0, bf16: bool = False, device: str = "auto",
+    source: str, examples: list[Any] | None = None, *, data: str = "", split: str = "valid", on: str = "given examples", samples: int = 100,
+    num_samples: int = 10_000, seed: int = 0, bf16: bool = False, device: str = "auto",
 ) -> dict[str, Any]:  # fmt: skip
-    """Likelihood, latent and reconstruction figures; with training text also the quality of prior samples.
+    """Likelihood, latent and reconstruction figures; on a named data set also those that need its training split or labels.
 
     Args:
         source: Bundled name, folder or Hub id.
-        sentences: What is measured.
-        on: Their name, for the card.
-        train_sentences: Training text of the judge of samples; None leaves samples out.
-        samples: Importance-weighted draws for each sentence.
-        num_samples: Prior samples to judge.
+        examples: What is measured; None takes `split` of `data`.
+        data: A named data set of the model's modality.
+        split: Of `data`.
+        on: What the card calls `examples`.
+        samples: Importance-weighted draws for each example.
+        num_samples: With `data`, prior samples of sentences to judge with a trigram model; 0 for none.
         seed: Of all draws.
         bf16: Bounds in bfloat16.
         device: "auto" or a torch device.
     """
-    from apps.catalog import open_space
-    from textae.metrics import sample_quality
+    from apps.catalog import modality_of, open_space
 
+    kind = modality_of(source)
+    if examples is None:
+        examples, on = kind.read_split(data, split)
     space = open_space(source, device)
     started = time.perf_counter()
-    figures = {"on": on, **space.evaluate(sentences, samples=samples, seed=seed, bf16=bf16, progress=sys.stderr.isatty())}
-    if train_sentences is not None:
-        drawn = space.sample(num_samples, seed=seed)
-        figures.update(asdict(sample_quality(drawn, train_sentences, sentences, seed=seed, size=num_samples)))
+    figures = {"on": on, **space.evaluate(examples, samples=samples, seed=seed, bf16=bf16, progress=sys.stderr.isatty())}
+    if data:
+        figures.update(kind.judge(space, data, examples, num_samples, seed))
     figures |= {"precision": "bf16" if bf16 else "fp32", **provenance(seed)}
     return {**figures, "minutes": round((time.perf_counter() - started) / 60, 1)}
 
@@ -49,4 +51,4 @@ def write_evaluation(folder: Path, evaluation: Mapping[str, Any]) -> None:
     """
     if not (folder / "run.yaml").is_file():
         raise ValueError(f"{str(folder)!r} has no run.yaml, so its card cannot be written anew; leave out --card")
-    write_figures(folder, read_config(folder / "run.yaml"), {**read_figures(folder), "evaluation": dict(evaluation)})
+    write_figures(folder, with_use(read_config(folder / "run.yaml")), {**read_figures(folder), "evaluation": dict(evaluation)})

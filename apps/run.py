@@ -93,6 +93,11 @@ def make_model(config: Mapping[str, Any], processor: Any) -> Any:
     return model
 
 
+def with_use(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config with its modality's lines of code for the card, unless it has its own."""
+    return {**config, "card": {"use": of_model(config["model"]["name"]).USE, **config.get("card", {})}}
+
+
 def write_checkpoint(folder: Path, model: Any, processor: Any, config: Mapping[str, Any], figures: dict[str, Any]) -> None:
     """Everything a shared checkpoint consists of: config, weights, processor, run config, figures and card."""
     import torch
@@ -105,7 +110,7 @@ def write_checkpoint(folder: Path, model: Any, processor: Any, config: Mapping[s
     stored.save_pretrained(folder)
     processor.save_pretrained(folder)
     write_text(folder / "run.yaml", dump_config(config))
-    write_figures(folder, config, figures)
+    write_figures(folder, with_use(config), figures)
 
 
 def fit_prior(folder: Path, config: Mapping[str, Any], batches: Any) -> None:

@@ -9,7 +9,7 @@ from apps.modalities import MODALITIES, modality, of_model
 from textae.core.config import arguments, call, check_keys, choose, read_config
 
 SECTIONS = ("init", "model", "data", "objective", "trainer", "prior", "save", "card", "out")  # and what its modality adds
-CARD_KEYS = ("name", "title", "summary", "license", "data", "describes", "terms", "limits", "example")
+CARD_KEYS = ("name", "title", "summary", "license", "data", "describes", "terms", "limits", "use")
 DTYPES = ("float32", "float16", "bfloat16")
 
 

@@ -11,15 +11,19 @@ from vision.models import MODELS, model_classes
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["MODELS", "SECTIONS", "ZOO", "check", "finish", "load", "model_classes", "model_settings", "prepare", "space_class", "terms"]
+__all__ = ["MODELS", "SECTIONS", "USE", "ZOO", "check", "finish", "judge", "load", "model_classes", "model_settings", "prepare", "read_set", "read_split", "space_class", "terms"]
 
 ZOO = Path(__file__).resolve().parents[2] / "vision" / "zoo"
+USE = """from vision import LatentSpace
+
+space = LatentSpace.from_pretrained("{name}")
+images = space.sample(16, seed=0)  # uint8 arrays
+space.reconstruct(images[0])"""
+PROBE_IMAGES = 10_000
 SECTIONS = ("pretraining",)  # beside those of every config
 # What the section `data` says itself; the rest goes to the data set.
-DATA_KEYS = (
-    "name", "batch_size", "attributes", "attribute_drop", "corruption", "transforms", "binarize", "labelled", "labelled_per_batch", "size", "valid_limit",
-)  # fmt: skip
-BINARIZE = ("dynamic", "threshold")
+BATCH_KEYS = ("attribute_drop", "binarize", "labelled", "labelled_per_batch")
+DATA_KEYS = ("name", "batch_size", "labels", "corruption", "transforms", "valid_limit", *BATCH_KEYS)
 
 
 def terms() -> Mapping[str, type]:
@@ -39,28 +43,61 @@ def space_class() -> type:
 def check(config: Mapping[str, Any]) -> None:
     """Raise a ValueError for the first key or value of the sections `data` and `pretraining` that cannot be."""
     from vision.data import DATASETS
-    from vision.data.corruption import build_corruption
-    from vision.data.transforms import build_transforms
+    from vision.data.batching import BINARIZATIONS
 
     data = config["data"]
     load_set = choose(DATASETS, data["name"], "data set")
-    check_keys(data, [*DATA_KEYS, *arguments(load_set)], "data")
+    own = ["label_names"]  # follow from the set itself
+    check_keys(data, [*DATA_KEYS, *(k for k in arguments(load_set) if k not in own), *_reader_options(load_set)], "data")
     for name, parameter in arguments(load_set).items():
         if parameter.default is parameter.empty and data.get(name) is None:
             raise ValueError(f"the data set {data['name']!r} needs data.{name}")
     number(data, "batch_size", 1, least=1, whole=True)
     number(data, "attribute_drop", 0.0, least=0, most=1)
     for key in ("labelled", "labelled_per_batch", "valid_limit"):
-        number(data, key, 1, least=0, whole=True)
+        if data.get(key) is not None:
+            number(data, key, 1, least=1, whole=True)
+    if not isinstance(data.get("labels", False), bool):
+        raise ValueError(f"data.labels is {data['labels']!r}; it is true or false")
+    if not data.get("labels") and any(data.get(k) for k in ("labelled", "labelled_per_batch", "attribute_drop")):
+        raise ValueError("data.labelled, data.labelled_per_batch and data.attribute_drop are about labels: set data.labels=true")
     if data.get("binarize") is not None:
-        choose(dict.fromkeys(BINARIZE), data["binarize"], "data.binarize")
-    build_corruption(data.get("corruption"))
-    build_transforms(data.get("transforms"))
-    if pretraining := config.get("pretraining"):
-        from vision.pretraining import PRETRAINING
+        choose(dict.fromkeys(BINARIZATIONS), data["binarize"], "data.binarize")
+    _noise(data)
+    if config.get("pretraining"):
+        _pretraining(config["pretraining"])
 
-        options = {k: v for k, v in pretraining.items() if k != "kind"}
-        call(choose(PRETRAINING, pretraining.get("kind"), "pretraining.kind"), options, where="pretraining")
+
+def _reader_options(load_set: Any) -> list[str]:
+    """Options that a data set of the user's own files passes on to whatever reads them."""
+    from vision.data.arrays import read_idx, read_npz
+    from vision.data.files import load_files, load_hub, read_folder
+    from vision.data.form import Form
+    from vision.data.tables import read_hub, read_parquet
+
+    readers = {load_files: [read_folder, read_idx, read_npz, read_parquet, Form], load_hub: [read_hub, Form]}.get(load_set, [])
+    return [name for reader in readers for name in arguments(reader) if name not in ("path", "repo", "split", "form")]
+
+
+def _noise(data: Mapping[str, Any]) -> dict[str, Any]:
+    from vision.data.corruption import Corruption
+    from vision.data.transforms import Transforms
+
+    kinds = {"corruption": Corruption, "transforms": Transforms}
+    return {key: kind.from_config(data[key]) for key, kind in kinds.items() if data.get(key) is not None}
+
+
+def _pretraining(spec: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    from dataclasses import fields
+
+    from vision.pretraining import PRETRAINING
+
+    options = dict(spec)
+    kind = options.pop("kind", None)
+    options_class, _, fixed = choose(PRETRAINING, kind, "pretraining.kind")
+    check_keys(options, [f.name for f in fields(options_class) if f.name not in fixed], "pretraining")
+    call(options_class, {**options, **fixed}, where="pretraining")
+    return kind, options
 
 
 def load(config: Mapping[str, Any], seed: int, kept: Path | None = None) -> tuple[Any, Any]:
@@ -68,55 +105,68 @@ def load(config: Mapping[str, Any], seed: int, kept: Path | None = None) -> tupl
     from textae.core.data import Splits
     from vision.data import DATASETS
     from vision.data.batching import in_memory
-    from vision.data.corruption import build_corruption
     from vision.data.processor import ImageProcessor
-    from vision.data.transforms import build_transforms
 
     data = config["data"]
     sets = DATASETS[data["name"]](**{k: v for k, v in data.items() if k not in DATA_KEYS})
-    train, valid = sets["train"], sets.get("valid")
     if kept is not None:
         processor = ImageProcessor.from_pretrained(kept)
     else:
-        height, width, channels = train.images.shape[1:]
-        attributes = {"label": train.label_names} if data.get("attributes") else {}
-        processor = ImageProcessor(channels=channels, height=height, width=width, attributes=attributes)
-    shared = {
-        "batch_size": data.get("batch_size", 100), "seed": seed, "binarize": data.get("binarize"),
-        "corruption": build_corruption(data.get("corruption")), "transforms": build_transforms(data.get("transforms")),
-    }  # fmt: skip
-    noise = {"attribute_drop": data.get("attribute_drop", 0.0)}
-    for key in ("labelled", "labelled_per_batch"):
-        if data.get(key):
-            noise[key] = data[key]
-    splits = Splits(in_memory(train, processor, **shared, **noise))
-    if valid is not None:
-        splits = Splits(splits.train, in_memory(valid.limit(data.get("valid_limit")), processor, **shared, shuffle=False))
-    return splits, processor
+        processor = ImageProcessor.of(sets["train"], labels=data.get("labels", False))
+    shared = {"batch_size": data.get("batch_size", 100), "seed": seed, "binarize": data.get("binarize"), **_noise(data)}
+    own = {key: data[key] for key in BATCH_KEYS if key != "binarize" and data.get(key)}
+    train, valid = in_memory(sets["train"], processor, **shared, **own, name="train"), None
+    if sets.get("valid") is not None:
+        valid = in_memory(sets["valid"].limit(data.get("valid_limit")), processor, **shared, shuffle=False, name="valid")
+    return Splits(train, valid), processor
+
+
+def read_split(name: str, split: str, what: str = "data set") -> tuple[Any, str]:
+    """The images of a named data set's split, a list of arrays, and its name in words."""
+    found = read_set(name, split)
+    return list(found.images), f"{name}, split {split} ({len(found):,} images)"
+
+
+def read_set(name: str, split: str, **options: Any) -> Any:
+    """A split of a named data set with its labels: an `ImageSet`."""
+    from vision.data import DATASETS
+
+    return choose(choose(DATASETS, name, "data set")(**options), split, f"split of {name}")
+
+
+def judge(space: Any, name: str, examples: list[Any], num_samples: int, seed: int) -> dict[str, Any]:
+    """Figures that need the labels of the data set: what classifiers on the code learn from 10,000 training images."""
+    from vision.data import DATASETS
+    from vision.metrics import knn_probe, logistic_probe
+
+    sets = DATASETS[name]()
+    train = sets["train"].limit(PROBE_IMAGES)
+    test = next((s for s in sets.values() if len(s) == len(examples) and (s.images == examples).all()), None)
+    if train.labels is None or test is None:
+        return {}
+    codes, test_codes = space.encode(list(train.images)).numpy(), space.encode(examples).numpy()
+    return {
+        "knn_accuracy": 100 * knn_probe(codes, train.labels, test_codes, test.labels),
+        "logistic_accuracy": 100 * logistic_probe(codes, train.labels, test_codes, test.labels),
+    }
 
 
 def model_settings(config: Mapping[str, Any], processor: Any) -> dict[str, Any]:
-    """The model's settings that follow from the data: the images' shape, and the classes it is conditioned on.
-
-    A model with categories predicts the label and is not told it.
-    """
-    settings = {"channels": processor.channels, "height": processor.height, "width": processor.width}
-    if not config["model"].get("categories"):
-        settings["attributes"] = processor.attributes
-    return settings
+    """The model's settings that follow from the data: the images' shape and the labels."""
+    return {"channels": processor.channels, "height": processor.height, "width": processor.width, "attributes": processor.attributes}
 
 
 def prepare(model: Any, config: Mapping[str, Any], splits: Any) -> None:
     """Pretrain a fresh model layer by layer, where the config asks for it."""
-    spec = config.get("pretraining")
-    if not spec:
+    if not config.get("pretraining"):
         return
     import torch
 
     from vision.pretraining import pretrain
 
+    kind, options = _pretraining(config["pretraining"])
     pixels = torch.cat([batch["targets"] for batch in splits.train.clean().epoch(0)])
-    pretrain(model, pixels, seed=config.get("trainer", {}).get("seed", 0), **spec)
+    pretrain(model, pixels, kind, config.get("trainer", {}).get("seed", 0), **options)
 
 
 def finish(folder: Path, config: Mapping[str, Any]) -> None:

@@ -11,9 +11,13 @@ from textae.models import MODELS, model_classes
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["MODELS", "SECTIONS", "ZOO", "check", "finish", "load", "model_classes", "model_settings", "prepare", "space_class", "terms"]
+__all__ = ["MODELS", "SECTIONS", "USE", "ZOO", "check", "finish", "judge", "load", "model_classes", "model_settings", "prepare", "read_split", "space_class", "terms"]
 
 ZOO = Path(__file__).resolve().parents[2] / "textae" / "zoo"
+USE = """from textae import LatentSpace
+
+space = LatentSpace.from_pretrained("{name}")
+space.interpolate("I was happy to see you.", "It will rain tomorrow.")"""
 SECTIONS = ("tokenizer", "examples")  # beside those of every config
 # What the section `data` says itself; the rest goes to the data set.
 DATA_KEYS = (
@@ -65,6 +69,27 @@ def check(config: Mapping[str, Any]) -> None:
     for key in ("vocab_size", "min_frequency", "train_on"):
         number(tokenizer, key, 1, least=1, whole=True, where="tokenizer")
     check_keys(config.get("examples", {}), ["num", "seed"], "examples")
+
+
+def read_split(name: str, split: str, what: str = "data set") -> tuple[list[str], str]:
+    """The sentences of a named data set's split, and its name in words."""
+    from textae.data import DATASETS
+
+    corpora = choose(DATASETS, name, what)()
+    found = [row["text"] for row in choose(corpora, split, f"split of {name}")]
+    return found, f"{name}, split {split} ({len(found):,} sentences)"
+
+
+def judge(space: Any, name: str, examples: list[str], num_samples: int, seed: int) -> dict[str, Any]:
+    """Figures that need the training text of the data set: the quality of prior samples."""
+    from dataclasses import asdict
+
+    from textae.metrics import sample_quality
+
+    if not num_samples:
+        return {}
+    drawn = space.sample(num_samples, seed=seed)
+    return asdict(sample_quality(drawn, read_split(name, "train")[0], examples, seed=seed, size=num_samples))
 
 
 def model_settings(config: Mapping[str, Any], processor: Any) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""What the command line does with images: `inputs` reads them, `walks` and `tools` are the commands of `textae image`."""
