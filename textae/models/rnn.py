@@ -16,6 +16,7 @@ from textae.core.latent import Posterior, PosteriorHead
 from textae.models.cross_entropy import token_nll
 from textae.models.tokens import TokenIds, generation_options
 
+EMBEDDING_STD = 0.1  # as large as the uniform start of Zaremba et al. 2014 and Merity et al. 2018, sec. 5
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
 IGNORED = -100  # the label of padding, as everywhere in transformers
 
@@ -67,6 +68,13 @@ class RNNVAEConfig(AutoencoderConfig):
             raise ValueError("the decoder never sees z: switch on latent_to_state or latent_to_input")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; it must be from 0 to below 1")
+
+
+class WordEmbedding(nn.Embedding):
+    """Word vectors that also serve as output weights, drawn small: with N(0, 1) a rare word keeps a random vector, and noise in its logit, for good."""
+
+    def reset_parameters(self) -> None:
+        nn.init.normal_(self.weight, std=EMBEDDING_STD)
 
 
 class VariationalDropout(nn.Module):
@@ -161,12 +169,12 @@ class RNNDecoder(PreTrainedModel, GenerationMixin):
     def __init__(self, config: RNNVAEConfig):
         super().__init__(config)
         cell = CELLS[config.cell]
-        context_dim = config.latent_dim + config.attribute_dim * len(config.attributes)
-        self.embed = nn.Embedding(config.vocab_size, config.embedding_dim)
+        context_dim = config.latent_dim + config.attribute_dim * len(config.decoder_attributes)
+        self.embed = WordEmbedding(config.vocab_size, config.embedding_dim)
         # Sorted by name, as the processor's columns are: config.json sorts its keys, so no other order survives saving.
         # Row 0 is the learned "unspecified"; value v of the attribute has row v + 1.
         self.attribute_embed = nn.ModuleList(
-            nn.Embedding(len(values) + 1, config.attribute_dim) for _, values in sorted(config.attributes.items())
+            nn.Embedding(len(values) + 1, config.attribute_dim) for _, values in sorted(config.decoder_attributes.items())
         )
         num_states = 2 if config.cell == "lstm" else 1
         self.init_state = (
