@@ -206,6 +206,22 @@ def demo(
 
 
 @app.command()
+def view(
+    model: Annotated[str, typer.Argument(help="A model of images with a 2-D code: bundled name, folder of a run (with its history) or Hub id; empty: the toy shapes alone.")] = "",
+    out: Annotated[Path, typer.Option("--out", "-o", help="The HTML file.")] = Path("view.html"),
+    data: Annotated[str, typer.Option(help="A named data set to show; empty: what the run was filmed with, else digits.")] = "",
+    split: Annotated[str, typer.Option(help="Of --data.")] = "test",
+    num: Annotated[int, typer.Option("--num", "-n", min=1, max=10_000, help="Images to show.")] = 300,
+    shapes: Annotated[bool, typer.Option(help="Whether to add the toy shapes.")] = True,
+    half: Annotated[bool, typer.Option("--half", help="Weights in float16: half the size; the page states the error.")] = False,
+) -> None:
+    """Write one offline HTML file: hover over the code to decode, slide through the training, turn the toy shapes."""
+    from apps.images.viewing import view as write
+
+    typer.echo(f"{write(model, out, data, split, num, shapes, half)}: open it in a browser")
+
+
+@app.command()
 def bench(
     seconds: Annotated[float, typer.Option(min=0.5, max=600, help="For each measurement.")] = 8.0,
     threads: Annotated[int, typer.Option(min=1, max=256)] = 1,

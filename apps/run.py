@@ -60,7 +60,10 @@ def train(config: dict[str, Any], resume: bool = False) -> Path:
         write_text(out / "config.yaml", dump_config(config))
         with whole_folder(out / PROCESSOR) as folder:
             processor.save_pretrained(folder)
-    trainer.fit(resume=resume)
+    if resume:
+        trainer.fit(resume=True)
+    else:
+        kind.fit(trainer, config)
     trainer.accelerator.wait_for_everyone()
     if trainer.accelerator.is_main_process:
         recover(out / "model")

@@ -11,7 +11,7 @@ from vision.models import MODELS, model_classes
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["MODELS", "SECTIONS", "USE", "ZOO", "check", "finish", "judge", "load", "model_classes", "model_settings", "prepare", "read_set", "read_split", "space_class", "terms"]
+__all__ = ["MODELS", "SECTIONS", "USE", "ZOO", "check", "finish", "fit", "judge", "load", "model_classes", "model_settings", "prepare", "read_set", "read_split", "space_class", "terms"]
 
 ZOO = Path(__file__).resolve().parents[2] / "vision" / "zoo"
 USE = """from vision import LatentSpace
@@ -20,7 +20,8 @@ space = LatentSpace.from_pretrained("{name}")
 images = space.sample(16, seed=0)  # uint8 arrays
 space.reconstruct(images[0])"""
 PROBE_IMAGES = 10_000
-SECTIONS = ("pretraining",)  # beside those of every config
+HISTORY_IMAGES = 300
+SECTIONS = ("pretraining", "history")  # beside those of every config
 # What the section `data` says itself; the rest goes to the data set.
 BATCH_KEYS = ("attribute_drop", "binarize", "labelled", "labelled_per_batch")
 DATA_KEYS = ("name", "batch_size", "labels", "corruption", "transforms", "valid_limit", *BATCH_KEYS)
@@ -66,6 +67,8 @@ def check(config: Mapping[str, Any]) -> None:
     _noise(data)
     if config.get("pretraining"):
         _pretraining(config["pretraining"])
+    check_keys(config.get("history", {}), ["num"], "history")
+    number(config.get("history", {}), "num", HISTORY_IMAGES, least=1, whole=True, where="history")
 
 
 def _reader_options(load_set: Any) -> list[str]:
@@ -167,6 +170,25 @@ def prepare(model: Any, config: Mapping[str, Any], splits: Any) -> None:
     kind, options = _pretraining(config["pretraining"])
     pixels = torch.cat([batch["targets"] for batch in splits.train.clean().epoch(0)])
     pretrain(model, pixels, kind, config.get("trainer", {}).get("seed", 0), **options)
+
+
+def fit(trainer: Any, config: Mapping[str, Any]) -> None:
+    """Train from the start; with `history.num`, look at so many images before every epoch, for the slider of `textae view`."""
+    if not config.get("history"):
+        trainer.fit()
+        return
+    import torch
+
+    from vision.view.history import film
+
+    watched = (trainer.splits.valid or trainer.splits.train).clean()
+    num, seen = config["history"].get("num", HISTORY_IMAGES), []
+    for batch in watched.epoch(0):
+        seen.append(batch)
+        if sum(len(b["targets"]) for b in seen) >= num:
+            break
+    batch = {name: torch.cat([b[name] for b in seen])[:num].to(trainer.accelerator.device) for name in seen[0]}
+    film(trainer, batch, batch["attributes"][:, 0].cpu() if "attributes" in batch else None)
 
 
 def finish(folder: Path, config: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from textae.models import MODELS, model_classes
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["MODELS", "SECTIONS", "USE", "ZOO", "check", "finish", "judge", "load", "model_classes", "model_settings", "prepare", "read_split", "space_class", "terms"]
+__all__ = ["MODELS", "SECTIONS", "USE", "ZOO", "check", "finish", "fit", "judge", "load", "model_classes", "model_settings", "prepare", "read_split", "space_class", "terms"]
 
 ZOO = Path(__file__).resolve().parents[2] / "textae" / "zoo"
 USE = """from textae import LatentSpace
@@ -99,6 +99,11 @@ def model_settings(config: Mapping[str, Any], processor: Any) -> dict[str, Any]:
 
 def prepare(model: Any, config: Mapping[str, Any], splits: Any) -> None:
     """What happens to a fresh model before training: nothing."""
+
+
+def fit(trainer: Any, config: Mapping[str, Any]) -> None:
+    """Train from the start."""
+    trainer.fit()
 
 
 def finish(folder: Path, config: Mapping[str, Any]) -> None:
