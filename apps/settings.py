@@ -55,10 +55,10 @@ def _check_model(config: Mapping[str, Any], kind: ModuleType) -> None:
 
 
 def _check_rest(config: Mapping[str, Any]) -> None:
-    from textae.core.prior import PRIORS
+    from textae.core.prior import FITTED, PRIORS
 
     if prior := config.get("prior"):
-        kind = choose(PRIORS, _named(config, "prior"), "prior")
+        kind = PRIORS[choose({name: name for name in ("standard", *FITTED)}, _named(config, "prior"), "prior to fit")]
         options = {k: v for k, v in prior.items() if k not in ("name", "fit", "limit")}
         call(kind, {"dim": config["model"].get("latent_dim", 32), **options}, where="prior")
         known = [k for k in arguments(kind.fit) if k not in ("z_ND", "seed")] if prior["name"] != "standard" else []

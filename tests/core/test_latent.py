@@ -7,6 +7,7 @@ import torch
 from torch.distributions import Independent, Normal, kl_divergence
 from torch.testing import assert_close
 
+from textae.core.autoencoder import AutoencoderConfig, make_config
 from textae.core.latent import (
     LOGVAR_MAX,
     LOGVAR_MIN,
@@ -80,6 +81,67 @@ def test_head_kinds():
     assert PosteriorHead(8, 3)(features).mean.shape == (6, 3)
     with pytest.raises(ValueError, match="'gausian'.*gaussian, point"):
         PosteriorHead(8, 3, "gausian")
+
+
+def test_head_with_categories_yields_probabilities_and_a_style():
+    torch.manual_seed(0)
+    head, features = PosteriorHead(8, 5, "point", categories=3), torch.randn(6, 8)
+    posterior = head(features)
+    logits, style = head.mean(features).split([3, 2], 1)
+    assert isinstance(posterior, PointPosterior)
+    assert_close(posterior.category_logits, (logits - logits.mean(0)) / (logits.var(0, correction=0) + 1e-5).sqrt())
+    assert torch.equal(posterior.mean, torch.cat([posterior.category_logits.softmax(1), style], 1))
+    assert_close(posterior.mean[:, :3].sum(1), torch.ones(6))
+    assert posterior.sample() is posterior.mean
+    assert PosteriorHead(8, 5, "point")(features).category_logits is None
+
+
+def test_no_category_is_every_examples_first_choice_at_the_start():
+    """However far the features lie from zero: normalized logits of every category are as often high as low."""
+    torch.manual_seed(0)
+    chosen = PosteriorHead(8, 6, "point", categories=6)(50 + torch.randn(600, 8)).mean.argmax(1)
+    assert torch.bincount(chosen, minlength=6).min() > 40
+
+
+def test_categories_of_one_example_need_no_others():
+    """Out of training an example's category is its own; in training a last batch of one goes by what was seen before."""
+    torch.manual_seed(0)
+    head, features = PosteriorHead(8, 5, "point", categories=3), torch.randn(40, 8)
+    for _ in range(60):
+        head(features)
+    alone = head(features[:1]).mean
+    assert_close(head.eval()(features).mean[:1], alone)
+    raw = head.mean(features)[:, :3]
+    assert_close(head(features).category_logits, (raw - raw.mean(0)) / raw.std(0), atol=0.02, rtol=0.02)
+
+
+def test_head_may_be_all_categories():
+    posterior = PosteriorHead(8, 3, "point", categories=3)(torch.randn(6, 8))
+    assert posterior.mean.shape == (6, 3) and (posterior.mean > 0).all()
+    assert_close(posterior.mean.sum(1), torch.ones(6))
+
+
+def test_categories_stay_float32():
+    head = PosteriorHead(2, 4, "point", categories=2)
+    with torch.autocast("cpu", torch.bfloat16):
+        posteriors = [head(torch.randn(3, 2)), head.eval()(torch.randn(3, 2))]
+    posteriors += [head.bfloat16()(torch.randn(3, 2).bfloat16()), head.train()(torch.randn(3, 2).bfloat16())]
+    for posterior in posteriors:
+        assert posterior.mean.dtype == posterior.category_logits.dtype == torch.float32
+        assert_close(posterior.mean[:, :2].sum(1), torch.ones(3))
+
+
+@pytest.mark.parametrize(
+    "categories, kind, message",
+    [(1, "point", "categories is 1; it must be 0 .none. or from 2 to latent_dim, which is 4"),
+     (5, "point", "categories is 5"), (-2, "point", "categories is -2"),
+     (3, "gaussian", "a code with categories is deterministic: set posterior=point, not 'gaussian', or categories=0")],
+)  # fmt: skip
+def test_categories_that_a_code_cannot_have_are_refused(categories, kind, message):
+    with pytest.raises(ValueError, match=message):
+        PosteriorHead(8, 4, kind, categories)
+    with pytest.raises(ValueError, match=message):
+        make_config(AutoencoderConfig, {"latent_dim": 4, "posterior": kind, "categories": categories, "prior": "categorical"})
 
 
 def test_head_clamps_logvar_and_stays_float32():

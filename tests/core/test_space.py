@@ -336,8 +336,9 @@ def test_a_saved_space_gives_the_same_numbers(space, mixed, tmp_path):
     (tmp_path / "model" / "examples.txt").write_text("\n".join(mixed))
     again = TextSpace.from_pretrained(tmp_path / "model")
     again.batch_size = space.batch_size  # draws are made batch by batch, and padding moves the last digits
-    assert torch.equal(again.encode(mixed), space.encode(mixed)) and again.examples == mixed
-    assert again.score(mixed, samples=3) == space.score(mixed, samples=3)
+    assert all(torch.equal(t, space.model.state_dict()[n]) for n, t in again.model.state_dict().items()) and again.examples == mixed
+    assert_close(again.encode(mixed), space.encode(mixed))  # where weights lie in memory moves some processors' last digits
+    assert [s.nll for s in again.score(mixed, samples=3)] == pytest.approx([s.nll for s in space.score(mixed, samples=3)], rel=1e-5)
     assert again.sample(4, seed=1, **SHORT) == space.sample(4, seed=1, **SHORT)
     assert TextSpace.from_pretrained(tmp_path).encode(mixed[0]).shape == (4,)  # the folder of a run will do
 

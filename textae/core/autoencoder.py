@@ -20,7 +20,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging as hf_logging
 
 from textae.core.config import check_keys, choose
-from textae.core.latent import POSTERIORS, Posterior
+from textae.core.latent import POSTERIORS, Posterior, check_categories
 from textae.core.prior import PRIORS, StandardNormal
 
 
@@ -48,21 +48,33 @@ class AutoencoderConfig(PreTrainedConfig):
     Attributes:
         latent_dim: D.
         posterior: "gaussian" (a VAE) or "point" (an AE, AAE or WAE).
-        prior: A name in `textae.core.prior.PRIORS`; all but "standard" are fitted after training.
-        prior_options: Arguments of that prior, apart from its dimension.
-        attributes: Values of each attribute that the model can be conditioned on, by name; empty: none.
+        categories: K of a point code whose first K dimensions are probabilities q(y|x) and the others a style; 0: none.
+        prior: A name in `textae.core.prior.PRIORS`. "standard" is N(0, I); "categorical" is the same beside a one-hot
+            vector, and what a code with categories needs; the others are fitted after training.
+        prior_options: Arguments of that prior, apart from its dimension; "categorical" needs none.
+        attributes: Values of each attribute of its batches, by name; empty: none.
+        conditioned: Whether the decoder is given them, p(x|z, a); False leaves them to the objective's terms alone.
     """
 
     latent_dim: int = 32
     posterior: str = "gaussian"
+    categories: int = 0
     prior: str = "standard"
     prior_options: dict[str, Any] = field(default_factory=dict)
     attributes: dict[str, list[str]] = field(default_factory=dict)
+    conditioned: bool = True
+
+    @property
+    def decoder_attributes(self) -> dict[str, list[str]]:
+        """The attributes that the decoder is given."""
+        return self.attributes if self.conditioned else {}
 
     def validate_kinds(self) -> None:
-        """Posterior and prior exist; called by `strict` after the types are checked."""
+        """Posterior and prior exist and fit the code; called by `strict` after the types are checked."""
         choose(POSTERIORS, self.posterior, "posterior")
         choose(PRIORS, self.prior, "prior")
+        check_categories(self.categories, self.latent_dim, self.posterior)
+        check_prior(self.prior, self.prior_options, self.categories)
 
     def validate_sizes(self) -> None:
         """Every width and count is at least one; called by `strict` after the types are checked."""
@@ -70,6 +82,20 @@ class AutoencoderConfig(PreTrainedConfig):
             if name.endswith(("_dim", "_size")) or name.startswith("num_"):
                 if isinstance(value, int) and value < 1:
                     raise ValueError(f"{name} is {value}; it must be at least 1")
+
+
+def check_prior(name: str, options: Mapping[str, Any], categories: int) -> None:
+    """Refuse a prior whose draws would not look like codes.
+
+    Raises:
+        ValueError: A standard normal for a code with categories, or a categorical prior for another number of them.
+    """
+    if name == "standard" and categories:
+        raise ValueError(f"a code with {categories} categories is not standard normal, nor would samples be: set prior=categorical")
+    if name == "categorical" and options.get("categories", categories) != categories:
+        raise ValueError(f"the prior has {options['categories']} categories and the code {categories}: leave prior_options out")
+    if name == "categorical" and not categories:
+        raise ValueError("prior=categorical is for a code with categories: set categories, or prior=standard")
 
 
 def make_config(config_class: type[AutoencoderConfig], settings: Mapping[str, Any], where: str = "model") -> AutoencoderConfig:
@@ -100,7 +126,10 @@ class Autoencoder(PreTrainedModel):
 
     def __init__(self, config: AutoencoderConfig):
         super().__init__(config)
-        self.prior = choose(PRIORS, config.prior, "prior")(config.latent_dim, **config.prior_options)
+        options = dict(config.prior_options)
+        if config.prior == "categorical":
+            options["categories"] = config.categories
+        self.prior = choose(PRIORS, config.prior, "prior")(config.latent_dim, **options)
         self.prior.requires_grad_(False)  # fitted after training, never by it
 
     @abstractmethod
@@ -123,7 +152,12 @@ class Autoencoder(PreTrainedModel):
         return AutoencoderOutput(nll=nll, posterior=posterior, z=z, count=count)
 
     def set_prior(self, name: str, prior: nn.Module, options: dict[str, Any]) -> None:
-        """Install a fitted prior and write it into the config, so that it is saved and loaded with the model."""
+        """Install a prior and write it into the config, so that it is saved and loaded with the model.
+
+        Raises:
+            ValueError: Its draws would not look like this model's codes.
+        """
+        check_prior(name, options, self.config.categories)
         self.prior = prior.to(self.device).requires_grad_(False)
         self.config.prior = name
         self.config.prior_options = dict(options)

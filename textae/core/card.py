@@ -32,6 +32,13 @@ LABELS = {
     "ln_n": ("its ceiling ln N", "nats"),
     "active_units": ("Active units", "dimensions"),
     "effective_samples": ("Effective samples, median", ""),
+    "squared_error": ("Squared error of reconstructions at the mean", "summed over pixels, per image"),
+    "mse": ("Mean squared error", "per pixel"),
+    "psnr": ("Peak signal-to-noise ratio of reconstructions", "dB"),
+    "bits_per_dim": ("Bits, importance-weighted", "per pixel"),
+    "error_rate": ("Classification error of the categories", "%"),
+    "knn_accuracy": ("5-nearest-neighbour accuracy on the code", "%"),
+    "logistic_accuracy": ("Logistic regression accuracy on the code", "%"),
     "bleu": ("Reconstruction BLEU-4", ""),
     "exact_match": ("Reconstruction exact match", "%"),
     "forward_ppl": ("Forward perplexity of prior samples", "per word, trigram LM trained on training text"),
@@ -74,7 +81,7 @@ def render_card(config: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
 
     Args:
         config: The run's resolved config; its section `card` gives `title`, `summary`, `data`, `license`, `terms`,
-            `limits`, `example`.
+            `limits`, `use` (code, in which {name} stands for the name).
         figures: `training` (step, seconds, hardware, command, date, versions) and `evaluation` (split, command and
             measured values) as they are in `figures.json`.
     """
@@ -84,10 +91,7 @@ def render_card(config: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
     lines = ["---", "library_name: textae", f"license: {card.get('license', 'other')}"]
     lines += ["tags:", "- autoencoder", "- vae", f"- {config.get('model', {}).get('name', 'textae')}", "---", "", f"# {title}", ""]
     lines += [card.get("summary", "Trained with textae."), ""]
-    lines += ["## Use", "", "```python", "from textae import LatentSpace", ""]
-    lines += [f'space = LatentSpace.from_pretrained("{card.get("name", "path/to/model")}")']
-    example = card.get("example", ["I was happy to see you.", "It will rain tomorrow."])
-    lines += [f'space.interpolate("{example[0]}", "{example[1]}")', "```", ""]
+    lines += ["## Use", "", "```python", card.get("use", "").replace("{name}", card.get("name", "path/to/model")).strip(), "```", ""]
     lines += ["## Data and terms", "", card.get("data", f"`{config.get('data', {}).get('name', 'unknown')}`"), ""]
     if "terms" in card:
         lines += [card["terms"], ""]

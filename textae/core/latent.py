@@ -1,6 +1,6 @@
 """Posteriors q(z|x) and the geometry of the code; no networks, no data.
 
-Shapes: B examples, D latent dimensions, K draws.
+Shapes: B examples, D latent dimensions, K draws or categories.
 """
 
 import math
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import batch_norm
 
 # exp(-5) is a standard deviation of 0.7 % of the prior's, exp(4) fifty times it: outside, float32 KL loses its meaning.
 LOGVAR_MIN, LOGVAR_MAX = -10.0, 8.0
@@ -45,9 +46,15 @@ class DiagonalGaussian:
 
 @dataclass(frozen=True)
 class PointPosterior:
-    """A deterministic code: all mass on `mean`, shape (B, D). It has no density, so no KL and no bound."""
+    """A deterministic code: all mass on `mean`. It has no density, so no KL and no bound.
+
+    Attributes:
+        mean: Shape (B, D), float32. With categories its first K dimensions are the probabilities q(y|x).
+        category_logits: Logits of those probabilities, shape (B, K), float32; None for a code without categories.
+    """
 
     mean: Tensor
+    category_logits: Tensor | None = None
 
     def sample(self, num: int | None = None) -> Tensor:
         """The code itself, shape (B, D), or (num, B, D) where `num` is given."""
@@ -64,23 +71,56 @@ class PosteriorHead(nn.Module):
         in_dim: Width of the features.
         latent_dim: D.
         kind: "gaussian" or "point".
+        categories: K: the first K dimensions of a point code are softmax probabilities q(y|x), the others a free style
+            (Makhzani et al. 2016, sec. 5); 0: none. The logits are normalized over the batch while training (app. A):
+            without it an adversary drives all examples into one category, where softmax has no gradient to leave by.
     """
 
-    def __init__(self, in_dim: int, latent_dim: int, kind: str = "gaussian"):
+    def __init__(self, in_dim: int, latent_dim: int, kind: str = "gaussian", categories: int = 0):
         super().__init__()
         if kind not in POSTERIORS:
             raise ValueError(f"posterior is {kind!r}; it must be one of {', '.join(POSTERIORS)}")
+        check_categories(categories, latent_dim, kind)
+        self.categories = categories
         self.mean = nn.Linear(in_dim, latent_dim)
         self.logvar = nn.Linear(in_dim, latent_dim) if kind == "gaussian" else None
+        self.category_norm = BatchNorm(categories) if categories else None
 
     def forward(self, features: Tensor) -> Posterior:
         mean = self.mean(features).float()
+        if self.category_norm is not None:
+            logits = self.category_norm(mean[:, : self.categories])
+            return PointPosterior(torch.cat([logits.softmax(-1), mean[:, self.categories :]], -1), logits)
         if self.logvar is None:
             return PointPosterior(mean)
         return DiagonalGaussian(mean, self.logvar(features).float().clamp(LOGVAR_MIN, LOGVAR_MAX))
 
 
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalization (Ioffe & Szegedy 2015), (B, K) -> (B, K) in float32; a batch of one takes the running statistics."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.to(self.weight.dtype)  # a model in half precision has its statistics in it as well
+        if self.training and len(x) == 1:
+            return batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps).float()
+        return super().forward(x).float()
+
+
 POSTERIORS = {"gaussian": DiagonalGaussian, "point": PointPosterior}
+
+
+def check_categories(categories: int, latent_dim: int, kind: str) -> None:
+    """Refuse a categorical part that a code of this width or kind cannot have.
+
+    Raises:
+        ValueError: One category, fewer than none, more than dimensions, or a Gaussian posterior.
+    """
+    if categories == 0:
+        return
+    if not 2 <= categories <= latent_dim:
+        raise ValueError(f"categories is {categories}; it must be 0 (none) or from 2 to latent_dim, which is {latent_dim}")
+    if kind != "point":
+        raise ValueError(f"a code with categories is deterministic: set posterior=point, not {kind!r}, or categories=0")
 
 
 def gaussian_log_prob(z: Tensor, mean: Tensor | float = 0.0, logvar: Tensor | None = None) -> Tensor:

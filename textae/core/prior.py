@@ -1,10 +1,10 @@
-"""Priors p(z): the standard normal of training, and richer ones fitted afterwards to the aggregate posterior.
+"""Priors p(z): the standard normal and the categories of training, and richer ones fitted afterwards to the aggregate posterior.
 
 A VAE trained with a weight below one on its KL leaves q(z) = E[q(z|x)] away from N(0, I), and draws from N(0, I) then
 decode to noise. Fitting p(z) to q(z) with encoder and decoder frozen closes that gap and tightens the bound: the
 second stage of Dai & Wipf 2019, the ex-post density estimation of Ghosh et al. 2020.
 
-Shapes: N points, D latent dimensions, M mixture components.
+Shapes: N points, D latent dimensions, K categories, M mixture components.
 """
 
 import logging
@@ -12,6 +12,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from textae.core.latent import gaussian_log_prob
 
@@ -32,6 +33,33 @@ class StandardNormal(nn.Module):
     def sample(self, num: int, spread: float = 1.0) -> Tensor:
         """`num` draws from torch's global generator, their noise scaled by `spread`; shape (num, D)."""
         return spread * torch.randn(num, self.dim)
+
+
+class Categorical(nn.Module):
+    """A uniform one-hot vector and an independent N(0, I) beside it: p(y) p(z) of Makhzani et al. 2016, sec. 5.
+
+    The prior of a code whose first dimensions are probabilities, where an adversary has matched both parts.
+    Nothing to fit. One-hot vectors have no density over codes, so there is no `log_prob` and no likelihood bound.
+
+    Args:
+        dim: D.
+        categories: K, from 2 to D.
+    """
+
+    def __init__(self, dim: int, categories: int):
+        super().__init__()
+        if not 2 <= categories <= dim:
+            raise ValueError(f"prior categorical: categories is {categories}; it must be from 2 to the code's {dim} dimensions")
+        self.dim, self.categories = dim, categories
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Refused: always a ValueError."""
+        raise ValueError("the categorical prior has no density over codes, so no code has a likelihood under it; a fitted prior has one")
+
+    def sample(self, num: int, spread: float = 1.0) -> Tensor:
+        """Draws as in `StandardNormal`, shape (num, D); `spread` scales the style and leaves the categories as they are."""
+        categories = one_hot(torch.randint(self.categories, (num,)), self.categories).float()
+        return torch.cat([categories, spread * torch.randn(num, self.dim - self.categories)], 1)
 
 
 class GaussianMixture(nn.Module):
@@ -210,4 +238,5 @@ class Flow(nn.Module):
             return self.log_prob(test).mean().item()
 
 
-PRIORS = {"standard": StandardNormal, "mixture": GaussianMixture, "flow": Flow}
+FITTED = {"mixture": GaussianMixture, "flow": Flow}  # after training, by their `fit`
+PRIORS = {"standard": StandardNormal, "categorical": Categorical, **FITTED}

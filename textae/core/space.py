@@ -185,6 +185,8 @@ class LatentSpace:
         if not attributes:
             return {}
         rows = torch.from_numpy(self.processor.attribute_ids([attributes] * num))
+        if not self.model.config.decoder_attributes:  # it was shown labels in training, for its prior or its categories alone
+            raise ValueError(f"{self.name} is not conditioned on attributes: leave them out, or open a model that is")
         return {"attributes": rows.to(self.device)}
 
     # --- verbs ------------------------------------------------------------------------------------------------

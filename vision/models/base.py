@@ -14,7 +14,7 @@ from torch.nn.functional import one_hot
 
 from textae.core.autoencoder import Autoencoder, AutoencoderConfig
 from textae.core.config import choose
-from vision.models.likelihood import LIKELIHOODS, Gaussian, Likelihood
+from vision.models.likelihood import LIKELIHOODS, Likelihood
 
 ACTIVATIONS = {
     "relu": nn.ReLU,
@@ -108,7 +108,7 @@ class ImageAutoencoder(Autoencoder):
         """Width of what the decoder reads: the code, and a one-hot vector for each attribute."""
         config = self.config
         code = config.latent_dim - config.categories if config.cluster_heads else config.latent_dim
-        return code + sum(len(values) for values in config.attributes.values())
+        return code + sum(len(values) for values in config.decoder_attributes.values())
 
     @abstractmethod
     def outputs(self, context: Tensor) -> Tensor:
@@ -122,7 +122,7 @@ class ImageAutoencoder(Autoencoder):
             z = z[:, : config.categories] @ self.cluster_heads + z[:, config.categories :]
         parts = [z]
         # Sorted by name, as the processor's columns are.
-        for column, (_, values) in enumerate(sorted(config.attributes.items())):
+        for column, (_, values) in enumerate(sorted(config.decoder_attributes.items())):
             if attributes_BA is None:
                 parts.append(z.new_zeros(len(z), len(values)))
             else:  # class 0 of one_hot stands for unspecified and is cut off

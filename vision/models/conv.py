@@ -59,7 +59,7 @@ class ConvConfig(ImageConfig):
             raise ValueError(f"{len(self.filters)} halvings are too many for images of {self.height} x {self.width}: give fewer filters")
         if self.spatial:
             height, width = self.sizes[-1]
-            if self.latent_dim % (height * width) or self.hidden_dim or self.categories or self.attributes:
+            if self.latent_dim % (height * width) or self.hidden_dim or self.categories or self.decoder_attributes:
                 raise ValueError(
                     f"a spatial code needs latent_dim = maps · {height} · {width}, hidden_dim=0, and no categories or attributes; "
                     f"latent_dim is {self.latent_dim}"

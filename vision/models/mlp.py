@@ -55,7 +55,7 @@ class MLPConfig(ImageConfig):
             raise ValueError("the decoder does not mirror the encoder, so its activations cannot either: set decoder_activation")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; it must be from 0 to below 1")
-        if self.tied and (self.mirrored_dims != self.hidden_dims[::-1] or self.attributes or self.cluster_heads):
+        if self.tied and (self.mirrored_dims != self.hidden_dims[::-1] or self.decoder_attributes or self.cluster_heads):
             raise ValueError("tied weights need a mirrored decoder without attributes or cluster_heads")
         if self.tied and self.likelihood not in ("bernoulli", "gaussian", "continuous_bernoulli"):
             raise ValueError(f"tied weights have one output for each pixel; likelihood {self.likelihood} wants more")

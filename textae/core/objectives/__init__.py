@@ -1,13 +1,40 @@
 """Objectives: named terms, each times a schedule. `TERMS` is the whole list; configs combine them."""
 
-from textae.core.objectives.adversary import LatentAdversary
-from textae.core.objectives.base import Objective, Term
-from textae.core.objectives.elbo import KL, Reconstruction
+from collections.abc import Callable
 
-TERMS: dict[str, type[Term]] = {
+from textae.core.objectives.adversary import CategoryAdversary, LatentAdversary, StyleAdversary
+from textae.core.objectives.base import Objective, Term
+from textae.core.objectives.categories import Classification, ClusterHeadDistance
+from textae.core.objectives.elbo import KL, Reconstruction
+from textae.core.objectives.iwae import IWAE
+from textae.core.objectives.sparsity import Sparsity
+from textae.core.objectives.weights import L1Weights, L2Weights
+
+TERMS: dict[str, Callable[..., Term]] = {
     "reconstruction": Reconstruction,
     "kl": KL,
+    "iwae": IWAE,
     "latent_adversary": LatentAdversary,
+    "category_adversary": CategoryAdversary,
+    "style_adversary": StyleAdversary,
+    "classification": Classification,
+    "cluster_head_distance": ClusterHeadDistance,
+    "sparsity": Sparsity,
+    "l1_weights": L1Weights,
+    "l2_weights": L2Weights,
 }
 
-__all__ = ["TERMS", "KL", "LatentAdversary", "Objective", "Reconstruction", "Term"]
+__all__ = [
+    "IWAE",
+    "KL",
+    "TERMS",
+    "Classification",
+    "ClusterHeadDistance",
+    "L1Weights",
+    "L2Weights",
+    "LatentAdversary",
+    "Objective",
+    "Reconstruction",
+    "Sparsity",
+    "Term",
+]

@@ -1,22 +1,38 @@
-"""A critic on codes: the adversarial autoencoder's regularizer (Makhzani et al. 2016).
+"""A critic on codes: the adversarial autoencoder's regularizer in all its modes (Makhzani et al. 2016).
 
-Shapes: B examples, D latent dimensions.
+| mode | what it takes |
+|---|---|
+| unsupervised, sec. 2 | `latent_adversary` |
+| label-regularized, sec. 2.3 | `latent_adversary: {prior: gaussian_mixture, labels: digit}`, two latent dimensions |
+| supervised, style and content apart, sec. 4 | `latent_adversary`, and a model whose decoder is given the attribute |
+| semi-supervised, sec. 5 | `model.categories`, `category_adversary`, `style_adversary` and `classification` |
+| clustering, sec. 6 | the same without `classification` |
+| dimension reduction, sec. 7 | either, a model with cluster heads, and `cluster_head_distance` |
+
+Shapes: B examples, D latent dimensions (of the judged part), L labels.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import softplus
+from torch.nn.functional import one_hot, softplus
 
 from textae.core.autoencoder import Autoencoder, AutoencoderOutput
+from textae.core.config import build, choose
+from textae.core.objectives.attributes import Labels
 from textae.core.objectives.base import Term, TermValue, frozen_call
+from textae.core.objectives.targets import TARGETS
 from textae.core.schedules import Schedule
+
+PARTS = ("all", "categories", "style")
+ACTIVATIONS = {"leaky_relu": lambda: nn.LeakyReLU(0.2), "relu": nn.ReLU, "elu": nn.ELU, "tanh": nn.Tanh}
 
 
 class LatentAdversary(Term):
-    """Pushes the aggregate posterior towards N(0, I): a critic tells codes from prior draws, the encoder fools it.
+    """Pushes the aggregate posterior towards a prior: a critic tells codes from prior draws, the encoder fools it.
 
     Matches q(z) as a whole where the KL matches each q(z|x); codes may stay sharp. Makhzani et al. 2016, sec. 2, with
     the non-saturating loss of Goodfellow et al. 2014. It judges codes, not reconstructions: a VAE-GAN is another
@@ -25,27 +41,88 @@ class LatentAdversary(Term):
 
     Args:
         weight: Of the encoder's side.
-        hidden_dim: Width of the critic's two hidden layers.
+        hidden_dim: Width of the critic's hidden layers.
         lr: The critic's learning rate as a share of the autoencoder's.
+        prior: What codes are held against: a name in `TARGETS`, or `{target: name}` with its arguments.
+        part: What the critic sees of the code: "all", its "categories", or its "style", which is all the rest.
+        labels: An attribute whose values stand for the prior's components, in their order (sec. 2.3): the critic is told
+            each example's value and the prior is drawn from that component; unlabelled examples have a class of their
+            own and the whole mixture. None: labels play no part.
+        layers: The critic's hidden layers.
+        activation: Of those: "leaky_relu", "relu", "elu" or "tanh".
+        noise: Standard deviation of Gaussian noise on all that the critic sees (Sønderby et al. 2017); 0: none.
+        smoothing: How far the critic's answer for prior draws should stay below certainty; 0.1 asks for 0.9
+            (Salimans et al. 2016, sec. 3.4).
     """
 
-    def __init__(self, weight: float | Mapping[str, Any] | Schedule = 1.0, hidden_dim: int = 256, lr: float = 1.0):
+    def __init__(
+        self, weight: float | Mapping[str, Any] | Schedule = 1.0, hidden_dim: int = 256, lr: float = 1.0, *,
+        prior: str | Mapping[str, Any] = "normal", part: str = "all", labels: str | None = None,
+        layers: int = 2, activation: str = "leaky_relu", noise: float = 0.0, smoothing: float = 0.0,
+    ):  # fmt: skip
         super().__init__(weight, lr)
-        self.hidden_dim = hidden_dim
+        for name, count in (("hidden_dim", hidden_dim), ("layers", layers)):
+            if not isinstance(count, int) or count < 1:
+                raise ValueError(f"a critic's {name} is {count!r}; it must be a whole number of at least 1")
+        if noise < 0:
+            raise ValueError(f"a critic's noise is {noise}; a standard deviation cannot be negative")
+        if not 0 <= smoothing < 0.5:
+            raise ValueError(f"a critic's smoothing is {smoothing}; it must be from 0 to below 0.5, or prior draws would count as codes")
+        self.target = build(TARGETS, prior, kind="target", where="an adversary's prior")
+        choose(dict.fromkeys(PARTS), part, "part of a code")
+        self.part, self.labels = part, None if labels is None else Labels(labels)
+        self.hidden_dim, self.layers, self.activation = hidden_dim, layers, choose(ACTIVATIONS, activation, "activation of a critic")
+        self.noise, self.smoothing = noise, smoothing
+        self.judged, self.num_labels = slice(None), 0
         self.critic: nn.Sequential | None = None
 
     def bind(self, model: Autoencoder) -> None:
-        width, dim = self.hidden_dim, model.config.latent_dim
-        self.critic = nn.Sequential(
-            nn.Linear(dim, width), nn.LeakyReLU(0.2), nn.Linear(width, width), nn.LeakyReLU(0.2), nn.Linear(width, 1)
-        )
+        dim, categories = model.config.latent_dim, model.config.categories
+        if self.part == "categories" and not categories:
+            raise ValueError("part=categories: the code has none to judge; set model.categories")
+        if self.part == "style" and dim == categories:
+            raise ValueError("part=style: the code has categories and nothing else; raise model.latent_dim above model.categories")
+        self.judged = {"all": slice(0, dim), "categories": slice(0, categories), "style": slice(categories, dim)}[self.part]
+        width = self.judged.stop - self.judged.start
+        self.target.bind(width, 0 if self.part == "style" else categories)
+        if self.labels is not None:
+            self.num_labels = self.labels.bind(model)
+            if self.num_labels != self.target.components:
+                raise ValueError(
+                    f"labels={self.labels.attribute} has {self.num_labels} values and the adversary's prior {self.target.components} "
+                    "components: there must be one for each; set prior={target: gaussian_mixture, components: ...}"
+                )
+            width += self.num_labels + 1
+        hidden = [self.hidden_dim] * self.layers
+        stages: list[nn.Module] = []
+        for a, b in zip([width, *hidden[:-1]], hidden, strict=True):
+            stages += [nn.Linear(a, b), self.activation()]
+        self.critic = nn.Sequential(*stages, nn.Linear(hidden[-1], 1))
 
     def forward(self, model: Autoencoder, output: AutoencoderOutput, batch: dict[str, Tensor], step: int) -> TermValue:
         """The encoder's cost -log D(z) for each example; the critic's own cross-entropy, in nats a draw."""
         assert self.critic is not None, "bind() comes first"
-        z_BD = output.z
-        fool_B = softplus(-frozen_call(self.critic, z_BD)[:, 0])
-        both = torch.cat([torch.randn_like(z_BD), z_BD.detach()])
+        z_BD = output.z[:, self.judged]
+        labels_B = None if self.labels is None else self.labels(batch)
+        fool_B = softplus(-frozen_call(self.critic, self._seen(z_BD, labels_B))[:, 0])
+        drawn_BD = self.target.draw(z_BD, labels_B)
+        both = torch.cat([self._seen(drawn_BD, labels_B), self._seen(z_BD.detach(), labels_B)])
         real_B, fake_B = self.critic(both)[:, 0].chunk(2)
         own = softplus(-real_B).mean() + softplus(fake_B).mean()
+        if self.smoothing:
+            own = own + self.smoothing * real_B.float().mean()  # cross-entropy with 1 - smoothing: softplus(x) - softplus(-x) = x
         return TermValue(fool_B, fool_B, own)
+
+    def _seen(self, codes_BD: Tensor, labels_B: Tensor | None) -> Tensor:
+        """What the critic reads: codes with its noise, and beside them each label's one-hot vector, unlabelled last."""
+        if self.noise:
+            codes_BD = codes_BD + self.noise * torch.randn_like(codes_BD)
+        if labels_B is None:
+            return codes_BD
+        classes_B = torch.where(labels_B < 0, self.num_labels, labels_B)
+        return torch.cat([codes_BD, one_hot(classes_B, self.num_labels + 1).to(codes_BD.dtype)], 1)
+
+
+# The same term under names of its own, so that one objective may have a critic for each part of a code.
+CategoryAdversary = partial(LatentAdversary, prior="categorical", part="categories")
+StyleAdversary = partial(LatentAdversary, part="style")

@@ -3,7 +3,7 @@
 Shapes: B examples.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +74,7 @@ class Objective(nn.Module):
         self.terms = nn.ModuleDict(terms)
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], table: Mapping[str, type[Term]]) -> "Objective":
+    def from_config(cls, config: Mapping[str, Any], table: Mapping[str, Callable[..., Term]]) -> "Objective":
         """Build from `{term: {argument: value}}`; a bare number is the term's weight, null its defaults."""
         terms = {}
         for name, options in config.items():
