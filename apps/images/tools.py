@@ -64,7 +64,7 @@ def localize(
     space = open_images(model, device)
     train, valid = read_set(data, "train"), read_set(data, "valid")
     detectors = {
-        name: AnomalyDetector(one, "error", seed=seed).fit(train, valid) for name, one in ((model, space), (f"PCA-{dim}", pca_space(train, dim)))
+        name: AnomalyDetector(one, "reconstruction", seed=seed).fit(train, valid) for name, one in ((model, space), (f"PCA-{dim}", pca_space(train, dim)))
     }
     defects = make_defects(read_set(data, "test", "", num).images, seed=seed)
     say([asdict(row) for row in localization_benchmark({n: d.localize for n, d in detectors.items()}, defects)], as_json)
