@@ -31,12 +31,14 @@ def evaluate(
     """
     from apps.catalog import modality_of, open_space
 
-    kind = modality_of(source)
+    kind, rows = modality_of(source), None
     if examples is None:
-        examples, on = kind.read_split(data, split)
+        examples, rows, on = kind.read_split(data, split)
     space = open_space(source, device)
+    told = space.model.config.decoder_attributes  # a conditioned model is told what the data set knows
+    rows = [{k: row[k] for k in told if k in row} for row in rows] if rows is not None and told else None
     started = time.perf_counter()
-    figures = {"on": on, **space.evaluate(examples, samples=samples, seed=seed, bf16=bf16, progress=sys.stderr.isatty())}
+    figures = {"on": on, **space.evaluate(examples, samples=samples, seed=seed, attributes=rows, bf16=bf16, progress=sys.stderr.isatty())}
     if data:
         figures.update(kind.judge(space, data, examples, num_samples, seed))
     figures |= {"precision": "bf16" if bf16 else "fp32", **provenance(seed)}

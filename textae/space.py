@@ -1,6 +1,6 @@
 """`LatentSpace` for sentences: finds a checkpoint, loads model and tokenizer, adds what only text has."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +52,9 @@ class LatentSpace(CoreLatentSpace):
         return super().decode(z, **options)
 
     def evaluate(
-        self, raw: Sequence[str], *, samples: int = 100, seed: int = 0, bf16: bool = False, progress: bool = False
-    ) -> dict[str, Any]:
+        self, raw: Sequence[str], *, samples: int = 100, seed: int = 0, attributes: Sequence[Mapping[str, str]] | None = None,
+        bf16: bool = False, progress: bool = False,
+    ) -> dict[str, Any]:  # fmt: skip
         """Figures of a list of sentences: those of every autoencoder, and those of text.
 
         Adds `ppl` = exp(total nats / (words + one end mark each)), words being separated by blanks whatever the
@@ -62,13 +63,25 @@ class LatentSpace(CoreLatentSpace):
         from textae.metrics import corpus_bleu, count_words, exact_match, perplexity
 
         sentences = list(raw)
-        figures = super().evaluate(sentences, samples=samples, seed=seed, bf16=bf16, progress=progress)
+        figures = super().evaluate(sentences, samples=samples, seed=seed, attributes=attributes, bf16=bf16, progress=progress)
         figures["words"] = sum(count_words(s) for s in sentences)
         if "nll" in figures:
             figures["ppl"] = perplexity(figures["nll"] * len(sentences), figures["words"], len(sentences))
             figures["elbo_ppl"] = perplexity(figures["elbo_nll"] * len(sentences), figures["words"], len(sentences))
-        rebuilt = self.reconstruct(sentences)
+        rebuilt = self._rebuild(sentences, attributes)
         normal = [self.processor.normalize(s) for s in sentences]
         figures["bleu"] = corpus_bleu(rebuilt, normal)
         figures["exact_match"] = exact_match(rebuilt, normal)
         return figures
+
+    def _rebuild(self, sentences: list[str], attributes: Sequence[Mapping[str, str]] | None) -> list[str]:
+        """Greedy reconstructions, each conditioned on its own attributes."""
+        if attributes is None:
+            return self.reconstruct(sentences)
+        rows = [tuple(sorted(row.items())) for row in attributes]
+        codes, rebuilt = self.encode(sentences), [""] * len(sentences)
+        for row in dict.fromkeys(rows):  # decoding takes one set of values at a time
+            where = [i for i, other in enumerate(rows) if other == row]
+            for i, text in zip(where, self.decode(codes[where], attributes=dict(row)), strict=True):
+                rebuilt[i] = text
+        return rebuilt

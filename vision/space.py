@@ -1,6 +1,6 @@
 """`LatentSpace` for images: finds a checkpoint, loads model and processor, adds what only pixels have."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,23 +47,31 @@ class LatentSpace(CoreLatentSpace):
         """A list of images as the model reads them, shape (N, C, H, W), in [0, 1], on the CPU."""
         return self.processor(list(raw))["pixel_values"]
 
-    def rebuild(self, raw: Sequence[Any] | Tensor) -> Tensor:
+    def rebuild(self, raw: Sequence[Any] | Tensor, attributes: Sequence[Mapping[str, str]] | None = None) -> Tensor:
         """Expected pixels at the posterior means, unrounded: shape (N, C, H, W), on the CPU.
 
         Args:
             raw: A list of images, or pixels of shape (N, C, H, W).
+            attributes: What each image is conditioned on.
         """
         pixels = raw if isinstance(raw, Tensor) else self.pixels(raw)
-        parts = []
+        rows, parts = None, []
+        if attributes is not None:
+            rows = torch.from_numpy(self.processor.attribute_ids(attributes))
+            if len(rows) != len(pixels):
+                raise ValueError(f"{len(pixels)} images come with {len(rows)} rows of attributes; there must be one for each")
         with torch.no_grad():
-            for part in pixels.split(self.batch_size):
-                posterior = self.model.encode(pixel_values=part.to(self.device))
-                parts.append(self.model.generate(posterior.mean).cpu())
+            for start in range(0, len(pixels), self.batch_size):
+                part = slice(start, start + self.batch_size)
+                posterior = self.model.encode(pixel_values=pixels[part].to(self.device))
+                given = {} if rows is None else {"attributes": rows[part].to(self.device)}
+                parts.append(self.model.generate(posterior.mean, **given).cpu())
         return torch.cat(parts)
 
     def evaluate(
-        self, raw: Sequence[Any], *, samples: int = 100, seed: int = 0, bf16: bool = False, progress: bool = False
-    ) -> dict[str, Any]:
+        self, raw: Sequence[Any], *, samples: int = 100, seed: int = 0, attributes: Sequence[Mapping[str, str]] | None = None,
+        bf16: bool = False, progress: bool = False,
+    ) -> dict[str, Any]:  # fmt: skip
         """Figures of a list of images: those of every autoencoder, and those of pixels.
 
         Adds `mse` (of a pixel), `squared_error` (summed over an image's pixels, mean over images), `psnr` in dB, each of
@@ -72,9 +80,9 @@ class LatentSpace(CoreLatentSpace):
         import math
 
         images = list(raw)
-        figures = super().evaluate(images, samples=samples, seed=seed, bf16=bf16, progress=progress)
+        figures = super().evaluate(images, samples=samples, seed=seed, attributes=attributes, bf16=bf16, progress=progress)
         pixels = self.pixels(images)
-        error = (self.rebuild(pixels) - pixels).double().square().flatten(1).sum(1)
+        error = (self.rebuild(pixels, attributes) - pixels).double().square().flatten(1).sum(1)
         figures["squared_error"] = error.mean().item()
         figures["mse"] = figures["squared_error"] / pixels[0].numel()
         figures["psnr"] = -10 * math.log10(max(figures["mse"], 1e-12))

@@ -124,10 +124,12 @@ def load(config: Mapping[str, Any], seed: int, kept: Path | None = None) -> tupl
     return Splits(train, valid), processor
 
 
-def read_split(name: str, split: str, what: str = "data set") -> tuple[Any, str]:
-    """The images of a named data set's split, a list of arrays, and its name in words."""
+def read_split(name: str, split: str) -> tuple[list[Any], list[dict[str, str]], str]:
+    """The images of a named data set's split, arrays; their labels as attributes; and its name in words."""
     found = read_set(name, split)
-    return list(found.images), f"{name}, split {split} ({len(found):,} images)"
+    labels = [] if found.labels is None else found.labels.tolist()
+    rows = [{"label": found.label_names[i]} if i >= 0 else {} for i in labels] or [{}] * len(found)
+    return list(found.images), rows, f"{name}, split {split} ({len(found):,} images)"
 
 
 def read_set(name: str, split: str, **options: Any) -> Any:

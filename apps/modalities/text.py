@@ -71,13 +71,13 @@ def check(config: Mapping[str, Any]) -> None:
     check_keys(config.get("examples", {}), ["num", "seed"], "examples")
 
 
-def read_split(name: str, split: str, what: str = "data set") -> tuple[list[str], str]:
-    """The sentences of a named data set's split, and its name in words."""
+def read_split(name: str, split: str) -> tuple[list[str], list[dict[str, str]], str]:
+    """The sentences of a named data set's split, their attributes, and its name in words."""
     from textae.data import DATASETS
 
-    corpora = choose(DATASETS, name, what)()
-    found = [row["text"] for row in choose(corpora, split, f"split of {name}")]
-    return found, f"{name}, split {split} ({len(found):,} sentences)"
+    rows = list(choose(choose(DATASETS, name, "data set")(), split, f"split of {name}"))
+    attributes = [{k: v for k, v in row.items() if k != "text" and v is not None} for row in rows]
+    return [row["text"] for row in rows], attributes, f"{name}, split {split} ({len(rows):,} sentences)"
 
 
 def judge(space: Any, name: str, examples: list[str], num_samples: int, seed: int) -> dict[str, Any]:

@@ -388,3 +388,14 @@ def test_saving_never_deletes_what_is_not_a_model(space, tmp_path):
     (tmp_path / "model" / "README.md").write_text("a card")
     space.save_pretrained(tmp_path / "model")
     assert (tmp_path / "model" / "README.md").read_text() == "a card"
+
+
+def test_evaluate_is_conditioned_as_score_is(attribute_processor, new_model, mixed):
+    space = TextSpace(new_model(attribute_processor, scale=3.0), attribute_processor, name="moody")
+    rows = [{"mood": ("good", "bad", "flat")[i % 3]} for i in range(len(mixed))]
+    found = space.evaluate(mixed, samples=2, attributes=rows)
+    wanted = space.score(mixed, samples=2, attributes=rows)
+    assert found["nll"] == pytest.approx(sum(s.nll for s in wanted) / len(mixed), rel=1e-6)
+    assert found["reconstruction_at_mean"] != pytest.approx(space.evaluate(mixed, samples=2)["reconstruction_at_mean"], rel=1e-6)
+    each = [space.decode(space.encode(s), attributes=row) for s, row in zip(mixed, rows, strict=True)]
+    assert space._rebuild(mixed, rows) == each

@@ -307,15 +307,16 @@ class LatentSpace:
         return scores[0] if single else scores
 
     def evaluate(
-        self, raw: Sequence[Any], *, samples: int = 100, seed: int = 0, bf16: bool = False, progress: bool = False
-    ) -> dict[str, float]:
-        """Figures of a whole list, nats per example: see the keys.
+        self, raw: Sequence[Any], *, samples: int = 100, seed: int = 0, attributes: Sequence[Mapping[str, str]] | None = None,
+        bf16: bool = False, progress: bool = False,
+    ) -> dict[str, float]:  # fmt: skip
+        """Figures of a whole list, nats per example: see the keys. Arguments as in `score`.
 
         `nll` (importance-weighted, `samples` draws), `elbo_nll` (reconstruction + KL, one draw), `kl` (to the model's
         prior), `kl_standard` (analytic, to N(0, I)), `mi` with its ceiling `ln_n`, `active_units`, `effective_samples`
         (median).
         """
-        scores = self.score(list(raw), samples=samples, seed=seed, bf16=bf16, progress=progress)
+        scores = self.score(list(raw), samples=samples, seed=seed, attributes=attributes, bf16=bf16, progress=progress)
         with seeded(seed):
             posterior = self.posterior(list(raw))
         figures: dict[str, float] = {"num_examples": len(scores), "samples": samples}
@@ -324,7 +325,7 @@ class LatentSpace:
         figures["active_units"] = active_units(posterior.mean)
         if isinstance(posterior, DiagonalGaussian):
             figures["nll"] = _mean([s.nll for s in scores])
-            figures["elbo_nll"] = self._elbo_nll(list(raw), seed, bf16)
+            figures["elbo_nll"] = self._elbo_nll(list(raw), attributes, seed, bf16)
             figures["kl"] = _mean([s.kl for s in scores])
             figures["kl_standard"] = posterior.kl().sum(1).mean().item()
             figures["effective_samples"] = float(torch.tensor([s.effective_samples for s in scores]).median())
@@ -334,10 +335,10 @@ class LatentSpace:
                 figures["mi"], figures["ln_n"] = mutual_information(part), float(torch.tensor(n).log())
         return figures
 
-    def _elbo_nll(self, raw: list[Any], seed: int, bf16: bool) -> float:
+    def _elbo_nll(self, raw: list[Any], attributes: Sequence[Mapping[str, str]] | None, seed: int, bf16: bool) -> float:
         total = 0.0
         with torch.no_grad(), seeded(seed), torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
-            for _, batch in _InOrder(self, raw).batches():
+            for _, batch in _InOrder(self, raw, attributes).batches():
                 output = self.model(**batch)
                 total += (output.nll.double() + kl_to_prior(self.model, output.posterior, output.z)).sum().item()
         return total / len(raw)
