@@ -4,7 +4,7 @@
 |---|---|
 | unsupervised, sec. 2 | `latent_adversary` |
 | label-regularized, sec. 2.3 | `latent_adversary: {prior: gaussian_mixture, labels: digit}`, two latent dimensions |
-| supervised, style and content apart, sec. 4 | `latent_adversary`, and a model whose decoder is given the attribute |
+| supervised, style and content apart, sec. 4 | `latent_adversary`, and a model whose decoder is given the attribute; `{labels: digit}` makes the code forget it |
 | semi-supervised, sec. 5 | `model.categories`, `category_adversary`, `style_adversary` and `classification` |
 | clustering, sec. 6 | the same without `classification` |
 | dimension reduction, sec. 7 | either, a model with cluster heads, and `cluster_head_distance` |
@@ -45,9 +45,10 @@ class LatentAdversary(Term):
         lr: The critic's learning rate as a share of the autoencoder's.
         prior: What codes are held against: a name in `TARGETS`, or `{target: name}` with its arguments.
         part: What the critic sees of the code: "all", its "categories", or its "style", which is all the rest.
-        labels: An attribute whose values stand for the prior's components, in their order (sec. 2.3): the critic is told
-            each example's value and the prior is drawn from that component; unlabelled examples have a class of their
-            own and the whole mixture. None: labels play no part.
+        labels: An attribute that the critic is told of each example (sec. 2.3); unlabelled examples have a class of their
+            own. Under a mixture its values stand for the components, in their order, and the prior is drawn from the
+            label's component (unlabelled: from all). Under a prior without components every label has the same one, so
+            that codes forget the label: for a model that is conditioned on it. None: labels play no part.
         layers: The critic's hidden layers.
         activation: Of those: "leaky_relu", "relu", "elu" or "tanh".
         noise: Standard deviation of Gaussian noise on all that the critic sees (Sønderby et al. 2017); 0: none.
@@ -87,7 +88,7 @@ class LatentAdversary(Term):
         self.target.bind(width, 0 if self.part == "style" else categories)
         if self.labels is not None:
             self.num_labels = self.labels.bind(model)
-            if self.num_labels != self.target.components:
+            if self.target.components and self.num_labels != self.target.components:
                 raise ValueError(
                     f"labels={self.labels.attribute} has {self.num_labels} values and the adversary's prior {self.target.components} "
                     "components: there must be one for each; set prior={target: gaussian_mixture, components: ...}"
