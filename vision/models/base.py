@@ -5,6 +5,7 @@ Shapes: B images, C channels, H, W height and width, D latent dimensions, A attr
 
 import math
 from abc import abstractmethod
+from dataclasses import field
 from typing import Any
 
 import torch
@@ -13,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from textae.core.autoencoder import Autoencoder, AutoencoderConfig
-from textae.core.config import choose
-from vision.models.likelihood import LIKELIHOODS, Likelihood
+from textae.core.config import call, choose
+from vision.models.discrete import BetaBinomial, LogisticMixture, ZeroInflatedLevels, ZeroInflatedLogistic
+from vision.models.likelihood import Bernoulli, ContinuousBernoulli, Gaussian, Likelihood
 
 ACTIVATIONS = {
     "relu": nn.ReLU,
@@ -27,6 +29,16 @@ ACTIVATIONS = {
     "sigmoid": nn.Sigmoid,
     "linear": nn.Identity,
 }
+LIKELIHOODS = {
+    "bernoulli": Bernoulli,
+    "continuous_bernoulli": ContinuousBernoulli,
+    "gaussian": Gaussian,
+    # of 8-bit pixels: see vision.models.discrete
+    "beta_binomial": BetaBinomial,
+    "logistic_mixture": LogisticMixture,
+    "zero_inflated_logistic": ZeroInflatedLogistic,
+    "zero_inflated_levels": ZeroInflatedLevels,
+}
 CODE_ACTIVATIONS = ("linear", "tanh", "sigmoid", "relu")
 OUTPUTS = ("linear", "sigmoid")
 
@@ -37,7 +49,8 @@ class ImageConfig(AutoencoderConfig):
 
     Attributes:
         channels, height, width: C, H, W.
-        likelihood: "bernoulli" (binary cross-entropy), "gaussian" (squared error) or "continuous_bernoulli".
+        likelihood: A name in `LIKELIHOODS`: "bernoulli" is binary cross-entropy, "gaussian" squared error.
+        likelihood_options: Arguments of a likelihood of 8-bit pixels, such as `components` or `rank`.
         sigma: Of the Gaussian likelihood; 0.7071 makes the cost the squared error plus a constant.
         learn_sigma: Whether sigma is learned.
         output: "linear", or "sigmoid" to keep a Gaussian's mean in [0, 1]; the other likelihoods have their own link.
@@ -51,6 +64,7 @@ class ImageConfig(AutoencoderConfig):
     height: int = 28
     width: int = 28
     likelihood: str = "bernoulli"
+    likelihood_options: dict[str, Any] = field(default_factory=dict)
     sigma: float = math.sqrt(0.5)
     learn_sigma: bool = False
     output: str = "linear"
@@ -60,7 +74,10 @@ class ImageConfig(AutoencoderConfig):
 
     def validate_image(self) -> None:
         """Sizes and names; called by `strict` after the types are checked."""
-        choose(LIKELIHOODS, self.likelihood, "likelihood")
+        kind = choose(LIKELIHOODS, self.likelihood, "likelihood")
+        if self.likelihood == "gaussian" and self.likelihood_options:
+            raise ValueError("the Gaussian likelihood is set by sigma, learn_sigma and output, not by likelihood_options")
+        call(kind, self.likelihood_options, where="likelihood_options")
         choose(dict.fromkeys(OUTPUTS), self.output, "output")
         choose(dict.fromkeys(CODE_ACTIVATIONS), self.code_activation, "code_activation")
         for name in ("channels", "height", "width"):
@@ -94,7 +111,7 @@ class ImageAutoencoder(Autoencoder):
 
     def __init__(self, config: ImageConfig):
         super().__init__(config)
-        options = {}
+        options = config.likelihood_options
         if config.likelihood == "gaussian":
             options = {"sigma": config.sigma, "learn": config.learn_sigma, "sigmoid": config.output == "sigmoid"}
         self.likelihood: Likelihood = LIKELIHOODS[config.likelihood](**options)

@@ -64,10 +64,14 @@ class EightBitLikelihood(Likelihood):
         """log p of all levels in nats, shape (B, C, H, W, 256)."""
         return self.log_prob(outputs, torch.arange(LEVELS, device=outputs.device))
 
+    def pmf(self, outputs: Tensor) -> Tensor:
+        """p of all levels, shape (B, C, H, W, 256): for coding. A subclass may trade the digits of small ones for speed."""
+        return self.log_pmf(outputs).exp()
+
     def mean(self, outputs: Tensor) -> Tensor:
         parts = []
         for part in outputs.split(PART):
-            pmf = self.log_pmf(part).exp()
+            pmf = self.pmf(part)
             parts.append(pmf @ torch.arange(LEVELS, device=pmf.device, dtype=pmf.dtype) / (LEVELS - 1))
         return torch.cat(parts)
 
@@ -92,6 +96,14 @@ class BetaBinomial(EightBitLikelihood):
         choose = math.lgamma(n + 1) - torch.lgamma(k + 1) - torch.lgamma(n - k + 1)
         log_p = choose + log_beta(k + alpha, n - k + beta) - log_beta(alpha, beta)
         return log_p if outputs.dtype == torch.float64 else log_p.float()
+
+    def pmf(self, outputs: Tensor) -> Tensor:
+        # Through p(k + 1) / p(k): two logarithms a level instead of four log-gammas.
+        alpha, beta = (p[..., None] for p in self._shape(outputs))
+        n, k = LEVELS - 1, torch.arange(LEVELS - 1, device=outputs.device).double()
+        ratios = torch.log((n - k) / (k + 1) * (k + alpha)) - torch.log(n - k - 1 + beta)
+        pmf = torch.cat([torch.zeros_like(alpha), ratios.cumsum(-1)], -1).softmax(-1)
+        return pmf if outputs.dtype == torch.float64 else pmf.float()
 
     def mean(self, outputs: Tensor) -> Tensor:
         alpha, beta = self._shape(outputs)
@@ -119,23 +131,38 @@ class LogisticMixture(EightBitLikelihood):
         if components < 1:
             raise ValueError(f"a mixture of {components} logistics is none: components must be at least 1")
         self.components, self.per_pixel = components, self.POINTS + 3 * components
-        middles = (torch.arange(components) + 0.5) / components
-        self.register_buffer("start", (2 * middles - 1).view(-1, 1, 1, 1, 1), persistent=False)
 
     def log_prob(self, outputs: Tensor, levels: Tensor) -> Tensor:
-        points, weight, mean, log_scale = self.parameters_of(outputs).split([self.POINTS, *[self.components] * 3])
-        log_weights = torch.cat([points, weight]).log_softmax(0)[..., None]
-        mean = (127.5 * (1 + mean + self.start))[..., None]
-        # In levels: 20 where the output is 0; at the floor of 0.1, 99 % of the mass can lie on a single level.
-        inverse_scale = torch.exp(-(log_scale + 3).clamp(math.log(0.1), math.log(1e4)))[..., None]
+        log_weights, mean, inverse_scale = self._components(outputs)
         below, above = (levels - 0.5 - mean) * inverse_scale, (levels + 0.5 - mean) * inverse_scale
         # sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)), which loses no digits in the tails.
         inner = logsigmoid(above) + logsigmoid(-below) + torch.log(-torch.expm1(-inverse_scale))
         log_p = torch.where(levels == 0, logsigmoid(above), torch.where(levels == LEVELS - 1, logsigmoid(-below), inner))
         mixture = torch.logsumexp(log_weights[self.POINTS :] + log_p, 0)
-        for i, point in zip(range(self.POINTS), (0, LEVELS - 1), strict=False):
-            mixture = torch.where(levels == point, torch.logaddexp(mixture, log_weights[i].expand_as(mixture)), mixture)
+        for log_weight, point in zip(log_weights[: self.POINTS], (0, LEVELS - 1), strict=False):
+            mixture = torch.where(levels == point, torch.logaddexp(mixture, log_weight.expand_as(mixture)), mixture)
         return mixture
+
+    def pmf(self, outputs: Tensor) -> Tensor:
+        # Differences of the distribution function: one sigmoid a level and component.
+        log_weights, mean, inverse_scale = self._components(outputs)
+        bounds = torch.arange(LEVELS - 1, device=outputs.device) + 0.5
+        weights = log_weights.exp()
+        below = (weights[self.POINTS :] * torch.sigmoid((bounds - mean) * inverse_scale)).sum(0)
+        total = weights[self.POINTS :].sum(0)
+        pmf = torch.cat([torch.zeros_like(total), below, total], -1).diff().clamp_min(0)
+        for weight, point in zip(weights[: self.POINTS], (0, LEVELS - 1), strict=False):
+            pmf[..., point] += weight[..., 0]
+        return pmf
+
+    def _components(self, outputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Log weights (of point masses first), means in levels and inverse scales, each of shape (·, B, C, H, W, 1)."""
+        points, weight, mean, log_scale = self.parameters_of(outputs).split([self.POINTS, *[self.components] * 3])
+        log_weights = torch.cat([points, weight]).log_softmax(0)[..., None]
+        middles = (torch.arange(self.components, device=mean.device) + 0.5) / self.components
+        mean = 127.5 * (mean[..., None] + 2 * middles.view(-1, 1, 1, 1, 1, 1))
+        # Scale 20 where the output is 0; at its floor of 0.1, 99 % of the mass can lie on a single level.
+        return log_weights, mean, torch.exp(-(log_scale + 3).clamp(math.log(0.1), math.log(1e4)))[..., None]
 
 
 class ZeroInflatedLogistic(LogisticMixture):
@@ -196,7 +223,7 @@ class ZeroInflatedLevels(EightBitLikelihood):
     def _lit(self, outputs: Tensor) -> Tensor:
         """log p of the levels 1 to 255 given that the pixel is not 0: (..., R - 1) -> (..., 255)."""
         with torch.autocast(outputs.device.type, enabled=False):  # bfloat16 logits would be wrong in the second decimal
-            return log_softmax(self.GAIN * (outputs @ self.basis + self.bias), -1)
+            return log_softmax(outputs @ (self.GAIN * self.basis) + self.GAIN * self.bias, -1)
 
 
 def log_beta(a: Tensor, b: Tensor) -> Tensor:

@@ -93,9 +93,6 @@ class Gaussian(Likelihood):
         return torch.sigmoid(outputs.float()) if self.sigmoid else outputs.float()
 
 
-LIKELIHOODS = {"bernoulli": Bernoulli, "continuous_bernoulli": ContinuousBernoulli, "gaussian": Gaussian}
-
-
 def choose_likelihood(values: Tensor) -> str:
     """The rule of thumb: cross-entropy where every input lies in [0, 1], squared error otherwise."""
     return "bernoulli" if values.min() >= 0 and values.max() <= 1 else "gaussian"
