@@ -16,7 +16,6 @@ from textae.core.latent import Posterior, PosteriorHead
 from textae.models.cross_entropy import token_nll
 from textae.models.tokens import TokenIds, generation_options
 
-EMBEDDING_STD = 0.1  # as large as the uniform start of Zaremba et al. 2014 and Merity et al. 2018, sec. 5
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
 IGNORED = -100  # the label of padding, as everywhere in transformers
 
@@ -28,6 +27,8 @@ class RNNVAEConfig(AutoencoderConfig):
     Attributes:
         vocab_size: V.
         cell: "lstm" or "gru". The LSTM runs on oneDNN's fused kernels on a CPU; the GRU does not.
+        embedding_std: Standard deviation of fresh word vectors. Where they are output weights too, 1 leaves rare words with
+            noise in their logits for good, and 0.1 is worth nats; but small inputs make a decoder slow to want z.
         embedding_dim: E.
         hidden_dim: H of the decoder.
         encoder_hidden_dim: Width of each direction of the encoder.
@@ -44,6 +45,7 @@ class RNNVAEConfig(AutoencoderConfig):
     model_type = "textae_rnn"
     vocab_size: int = 8000
     cell: str = "lstm"
+    embedding_std: float | int = 1.0
     embedding_dim: int = 256
     hidden_dim: int = 256
     encoder_hidden_dim: int = 256
@@ -66,15 +68,21 @@ class RNNVAEConfig(AutoencoderConfig):
             raise ValueError(f"cell is {self.cell!r}; it must be one of {', '.join(CELLS)}")
         if not (self.latent_to_state or self.latent_to_input):
             raise ValueError("the decoder never sees z: switch on latent_to_state or latent_to_input")
+        if self.embedding_std <= 0:
+            raise ValueError(f"embedding_std is {self.embedding_std}; a standard deviation is above 0")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; it must be from 0 to below 1")
 
 
 class WordEmbedding(nn.Embedding):
-    """Word vectors that also serve as output weights, drawn small: with N(0, 1) a rare word keeps a random vector, and noise in its logit, for good."""
+    """Word vectors drawn from N(0, std²)."""
+
+    def __init__(self, num: int, dim: int, std: float):
+        self.std = std
+        super().__init__(num, dim)
 
     def reset_parameters(self) -> None:
-        nn.init.normal_(self.weight, std=EMBEDDING_STD)
+        nn.init.normal_(self.weight, std=self.std)
 
 
 class VariationalDropout(nn.Module):
@@ -170,7 +178,7 @@ class RNNDecoder(PreTrainedModel, GenerationMixin):
         super().__init__(config)
         cell = CELLS[config.cell]
         context_dim = config.latent_dim + config.attribute_dim * len(config.decoder_attributes)
-        self.embed = WordEmbedding(config.vocab_size, config.embedding_dim)
+        self.embed = WordEmbedding(config.vocab_size, config.embedding_dim, config.embedding_std)
         # Sorted by name, as the processor's columns are: config.json sorts its keys, so no other order survives saving.
         # Row 0 is the learned "unspecified"; value v of the attribute has row v + 1.
         self.attribute_embed = nn.ModuleList(
