@@ -199,6 +199,7 @@ def record_history(
     Raises:
         ValueError: A stream, which has no epochs; and all that the trainer raises.
     """
+    _check_epochs(splits)
     trainer = Trainer(model, objective, splits, out, options, config=None if config is None else dict(config), write_model=write_model)
     return film(trainer, batch, labels_N)
 
@@ -206,8 +207,7 @@ def record_history(
 def film(trainer: Trainer, batch: Batch, labels_N: Tensor | None = None) -> History:
     """`record_history` with a trainer that is ready to fit: fits it."""
     splits, model, objective = trainer.splits, trainer.model, trainer.objective
-    if not len(splits.train):
-        raise ValueError("a stream has no epochs to look between: record a data set of known length")
+    _check_epochs(splits)
     looks: dict[int, Look] = {}
 
     def begin(epoch: int) -> None:
@@ -220,3 +220,8 @@ def film(trainer: Trainer, batch: Batch, labels_N: Tensor | None = None) -> Hist
     history = history_of(looks, "epoch", pixels, labels_N)
     history.save(trainer.out / FILE)
     return history
+
+
+def _check_epochs(splits: Splits) -> None:
+    if not len(splits.train):
+        raise ValueError("a stream has no epochs to look between: record a data set of known length")
