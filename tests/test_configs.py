@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from apps.catalog import configs, open_space
-from apps.run import train
 from apps.modalities import images, of_model, text
+from apps.run import train
 from apps.settings import resolve
 
 SENTENCES = [f"{who} {verb} {what}." for who in ("I", "You", "We", "They", "Anna", "Ben") for verb in ("like", "need", "see", "want")
@@ -30,7 +30,7 @@ def two_steps(config: dict, tmp_path) -> dict:
             config["pretraining"]["epochs"] = 1
     config["trainer"] = {**config.get("trainer", {}), "max_steps": 2, "device": "cpu", "progress": False, "log_every": 1, "epochs": 1, "eval_every": 0}
     if config.get("prior"):
-        config["prior"] = {**config["prior"], "fit": {"steps": 2} if config["prior"]["name"] == "flow" else {"iterations": 2}}
+        config["prior"] = {**config["prior"], "fit": {"iterations": 2} if config["prior"]["name"] == "mixture" else {"steps": 2}}
     if config.get("examples"):
         config["examples"] = {"num": 10}
     return config
