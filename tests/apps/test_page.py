@@ -12,6 +12,7 @@ import pytest
 pytestmark = pytest.mark.browser
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
+expect.set_options(timeout=30_000)  # a busy machine draws late; what is never drawn fails all the same
 
 DESKTOP, WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 1600, "height": 1000}, {"width": 390, "height": 844}
 
@@ -36,7 +37,7 @@ def opened(browser, address):
         context = browser.new_context(viewport=viewport, color_scheme=scheme)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(30_000)
         page.on("console", lambda m: problems.append(f"console: {m.text}") if m.type == "error" else None)
         page.on("pageerror", lambda e: problems.append(f"error: {e}"))
         page.on("request", lambda r: problems.append(f"left: {r.url}") if not r.url.startswith((address, "data:", "blob:")) else None)
