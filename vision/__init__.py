@@ -9,10 +9,12 @@ _PUBLIC = {
     "MLPConfig": "vision.models.mlp",
     "ConvAutoencoder": "vision.models.conv",
     "ConvConfig": "vision.models.conv",
+    "VQAutoencoder": "vision.models.vq",
+    "VQConfig": "vision.models.vq",
     "ImageProcessor": "vision.data.processor",
 }
 
-__all__ = ["ConvAutoencoder", "ConvConfig", "ImageProcessor", "LatentSpace", "MLPAutoencoder", "MLPConfig"]
+__all__ = ["ConvAutoencoder", "ConvConfig", "ImageProcessor", "LatentSpace", "MLPAutoencoder", "MLPConfig", "VQAutoencoder", "VQConfig"]
 
 
 def __getattr__(name: str) -> Any:

@@ -108,7 +108,7 @@ def test_a_fresh_model_is_a_function_of_the_seed(processor, new_model):
 
 
 def test_every_fitted_prior_has_a_round_trip():
-    assert set(FITTED) == set(prior.FITTED)
+    assert {*FITTED, "codes"} == set(prior.FITTED)  # which needs a codebook: tests/vision/models/test_vq.py
 
 
 @pytest.mark.parametrize("name", FITTED)

@@ -10,6 +10,8 @@ from torch.testing import assert_close
 from textae.core.autoencoder import Autoencoder, AutoencoderConfig, make_config
 from textae.core.prior import FITTED, PRIORS, Categorical, Flow, GaussianMixture, StandardNormal
 
+# Priors over a codebook's codes are probabilities and no densities: test_code_prior.py.
+DISCRETE = {"uniform_codes", "codes"}
 SMALL = {"standard": {}, "categorical": {"categories": 2}, "mixture": {"components": 4}, "flow": {"layers": 4, "hidden_dim": 24}}
 FIT = {"mixture": {}, "flow": {"steps": 250, "batch_size": 256, "lr": 5e-3}}
 DENSE = ["standard", *FIT]
@@ -38,10 +40,10 @@ def grid(size=8.0, steps=401):
 
 
 def test_every_prior_is_covered():
-    assert set(SMALL) == set(PRIORS) and set(FIT) == set(FITTED) and set(DENSE) == set(PRIORS) - {"categorical"}
+    assert {*SMALL, *DISCRETE} == set(PRIORS) and {*FIT, "codes"} == set(FITTED) and set(DENSE) == set(SMALL) - {"categorical"}
 
 
-@pytest.mark.parametrize("name", PRIORS)
+@pytest.mark.parametrize("name", SMALL)
 def test_draws_are_a_function_of_the_seed(name):
     prior = PRIORS[name](3, **SMALL[name])
     for num in (1, 6):

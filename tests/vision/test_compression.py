@@ -427,5 +427,6 @@ def test_baselines_on_mnist(data_folder):
     from vision.data import DATASETS
 
     found = baselines(DATASETS["mnist"]()["test"].images)
-    for name, size in {"huffman": 222.2, "zlib": 160.2, "lzma": 136.4, "xz": 135.5}.items():
-        assert found[name] == pytest.approx(size, abs=0.1)
+    # lzma: 136.4 at the library's default preset
+    for name, size in {"huffman": 222.2, "zlib": 160.2, "lzma": 135.4, "xz": 135.5}.items():
+        assert found[name] == pytest.approx(size, abs=0.06)

@@ -50,7 +50,8 @@ class AutoencoderConfig(PreTrainedConfig):
         posterior: "gaussian" (a VAE) or "point" (an AE, AAE or WAE).
         categories: K of a point code whose first K dimensions are probabilities q(y|x) and the others a style; 0: none.
         prior: A name in `textae.core.prior.PRIORS`. "standard" is N(0, I); "categorical" is the same beside a one-hot
-            vector, and what a code with categories needs; the others are fitted after training.
+            vector, and what a code with categories needs; "uniform_codes" is that of a codebook's codes; the others are
+            fitted after training.
         prior_options: Arguments of that prior, apart from its dimension; "categorical" needs none.
         attributes: Values of each attribute of its batches, by name; empty: none.
         conditioned: Whether the decoder is given them, p(x|z, a); False leaves them to the objective's terms alone.

@@ -61,6 +61,22 @@ class PointPosterior:
         return self.mean if num is None else self.mean.expand(num, *self.mean.shape)
 
 
+@dataclass(frozen=True, kw_only=True)
+class QuantizedPosterior(PointPosterior):
+    """A point that a codebook's entries are laid side by side to: what `textae.core.codebook.Codebook` yields.
+
+    Its `mean` has the encoder's gradient (straight through). Under a prior over codes it has a likelihood bound.
+
+    Attributes:
+        indices: The entry at each of P positions, int64, shape (B, P).
+        distance: ‖encoder's output - its entries‖², summed over positions and dimensions, shape (B,), with a gradient to
+            the encoder alone.
+    """
+
+    indices: Tensor
+    distance: Tensor
+
+
 Posterior = DiagonalGaussian | PointPosterior
 
 

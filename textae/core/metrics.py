@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from textae.core.autoencoder import Autoencoder
+from textae.core.code_prior import UniformCodes
 from textae.core.data import Batch
-from textae.core.latent import DiagonalGaussian
+from textae.core.latent import DiagonalGaussian, Posterior, QuantizedPosterior
 
 # A dimension is active if its posterior mean varies by more than this over the data (Burda et al. 2016, app. C).
 ACTIVE_VARIANCE = 0.01
@@ -27,7 +28,7 @@ class Bound:
         count: Tokens (with end marks) or pixels.
         reconstruction: Mean of -log p(x|z), nats per example.
         kl: Mean of KL(q(z|x) || p(z)), nats per example: analytic for the standard prior, log q - log p of the draw
-            for a fitted one; 0 for a point posterior, which has no bound.
+            for a fitted one, -log p of the codes for a quantized posterior; 0 for any other point, which has no bound.
         active_units: Dimensions whose posterior mean has a variance of at least 0.01.
         latent_dim: D.
     """
@@ -76,17 +77,25 @@ def bound(model: Autoencoder, batches: Iterable[Batch], reduce=lambda tensor: te
     )  # fmt: skip
 
 
-def kl_to_prior(model: Autoencoder, posterior, z: Tensor) -> Tensor:
+def kl_to_prior(model: Autoencoder, posterior: Posterior, z: Tensor) -> Tensor:
     """KL(q(z|x) || p(z)) of each example under the model's own prior, in nats, shape (B,).
 
     Analytic for the standard prior; for a fitted prior the one-draw estimate log q(z|x) - log p(z), which is unbiased
-    and may be negative for single examples. Zero for a point posterior.
+    and may be negative for single examples. For a quantized posterior under a prior over codes exactly -log p of its
+    codes; zero for any other point.
     """
+    if is_discrete(model, posterior):
+        return -model.prior.log_prob(z)
     if not isinstance(posterior, DiagonalGaussian):
         return torch.zeros(len(z), device=z.device)
     if model.has_standard_prior:
         return posterior.kl().sum(1)
     return posterior.log_prob(z) - model.prior.log_prob(z)
+
+
+def is_discrete(model: Autoencoder, posterior: Posterior) -> bool:
+    """Whether q(z|x) and p(z) are masses on the same codes, so that reconstruction + KL is a bound though q is a point."""
+    return isinstance(posterior, QuantizedPosterior) and isinstance(model.prior, UniformCodes)
 
 
 @dataclass

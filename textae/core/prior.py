@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from textae.core.code_prior import CodeSequence, UniformCodes
 from textae.core.latent import gaussian_log_prob
 
 logger = logging.getLogger(__name__)
@@ -238,5 +239,5 @@ class Flow(nn.Module):
             return self.log_prob(test).mean().item()
 
 
-FITTED = {"mixture": GaussianMixture, "flow": Flow}  # after training, by their `fit`
-PRIORS = {"standard": StandardNormal, "categorical": Categorical, **FITTED}
+FITTED = {"mixture": GaussianMixture, "flow": Flow, "codes": CodeSequence}  # after training, by their `fit`
+PRIORS = {"standard": StandardNormal, "categorical": Categorical, "uniform_codes": UniformCodes, **FITTED}

@@ -3,6 +3,7 @@
 Shapes: N examples, D latent dimensions, S steps of a path.
 """
 
+import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from textae.core.config import choose
 from textae.core.data import Batch, Processor
 from textae.core.files import whole_folder
 from textae.core.latent import PATHS, DiagonalGaussian, PointPosterior, Posterior
-from textae.core.metrics import active_units, importance_nll, kl_to_prior, mutual_information
+from textae.core.metrics import active_units, importance_nll, is_discrete, kl_to_prior, mutual_information
 
 KEPT_FILES = ("README.md", "figures.json", "run.yaml", "examples.txt")
 MUTUAL_INFORMATION_EXAMPLES = 10_000  # pairs grow with the square: 10,000 take about ten seconds on one core
@@ -30,9 +31,9 @@ class Score:
     """How well a model explains one example, in nats.
 
     Attributes:
-        nll: Importance-weighted upper bound on -log p(x).
+        nll: Importance-weighted upper bound on -log p(x); of a quantized code reconstruction + kl; NaN for other points.
         reconstruction: -log p(x|z) at the posterior mean.
-        kl: KL(q(z|x) || N(0, I)) or, with a fitted prior, to that prior (one draw).
+        kl: KL(q(z|x) || N(0, I)) or, with a fitted prior, to that prior (one draw); of a quantized code -log p of it.
         effective_samples: Of the importance weights, out of `samples`.
         samples: Draws used.
         count: Tokens (with the end mark) or pixels.
@@ -293,7 +294,10 @@ class LatentSpace:
                 columns["reconstruction"].append(reconstruction)
                 columns["count"].append(count)
                 columns["kl"].append(kl_to_prior(self.model, posterior, posterior.sample()))
-                if isinstance(posterior, PointPosterior):
+                if is_discrete(self.model, posterior):  # every draw is the same, and so are their weights
+                    columns["nll"].append(columns["reconstruction"][-1] + columns["kl"][-1])
+                    columns["effective_samples"].append(torch.full_like(reconstruction, samples))
+                elif isinstance(posterior, PointPosterior):
                     columns["nll"].append(torch.full_like(reconstruction, float("nan")))
                     columns["effective_samples"].append(torch.zeros_like(reconstruction))
                 else:
@@ -314,7 +318,7 @@ class LatentSpace:
 
         `nll` (importance-weighted, `samples` draws), `elbo_nll` (reconstruction + KL, one draw), `kl` (to the model's
         prior), `kl_standard` (analytic, to N(0, I)), `mi` with its ceiling `ln_n`, `active_units`, `effective_samples`
-        (median).
+        (median). A point has neither of these but `active_units`; a quantized code under a prior over codes has `nll` and `kl`.
         """
         scores = self.score(list(raw), samples=samples, seed=seed, attributes=attributes, bf16=bf16, progress=progress)
         with seeded(seed):
@@ -333,6 +337,8 @@ class LatentSpace:
                 n = min(len(scores), MUTUAL_INFORMATION_EXAMPLES)
                 part = DiagonalGaussian(posterior.mean[:n], posterior.logvar[:n])
                 figures["mi"], figures["ln_n"] = mutual_information(part), float(torch.tensor(n).log())
+        elif not math.isnan(scores[0].nll):
+            figures["nll"], figures["kl"] = _mean([s.nll for s in scores]), _mean([s.kl for s in scores])
         return figures
 
     def _elbo_nll(self, raw: list[Any], attributes: Sequence[Mapping[str, str]] | None, seed: int, bf16: bool) -> float:

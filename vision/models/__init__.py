@@ -6,6 +6,7 @@ from importlib import import_module
 MODELS = {
     "mlp": ("vision.models.mlp", "MLPConfig", "MLPAutoencoder"),
     "conv": ("vision.models.conv", "ConvConfig", "ConvAutoencoder"),
+    "vq": ("vision.models.vq", "VQConfig", "VQAutoencoder"),
 }
 
 

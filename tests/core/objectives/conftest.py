@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn.functional import one_hot
 
 from textae.core.autoencoder import Autoencoder, AutoencoderConfig
+from textae.core.codebook import Codebook
 from textae.core.latent import PointPosterior, PosteriorHead, gaussian_log_prob
 
 SIGMA = 0.3  # of the toy's Gaussian likelihood
@@ -19,6 +20,7 @@ class ToyConfig(AutoencoderConfig):
     hidden_dim: int = 32
     code_activation: str = "linear"
     heads: bool = False
+    codes: int = 0
 
 
 class Toy(Autoencoder):
@@ -34,12 +36,15 @@ class Toy(Autoencoder):
         given = sum(map(len, config.decoder_attributes.values()))
         code = config.latent_dim - (config.categories if config.heads else 0)
         self.encoder = nn.Sequential(nn.Linear(config.x_dim, wide), nn.Tanh())
+        self.codebook = Codebook(config.codes, 1) if config.codes else None
         self.head = PosteriorHead(wide, config.latent_dim, config.posterior, config.categories)
         self.decoder = nn.Sequential(nn.Linear(code + given, wide), nn.Tanh(), nn.Linear(wide, config.x_dim))
         self.post_init()
 
     def encode(self, x, **_):
         posterior = self.head(self.encoder(x))
+        if self.codebook is not None:
+            return self.codebook(posterior.mean[:, :, None])
         return PointPosterior(posterior.mean.sigmoid()) if self.config.code_activation == "sigmoid" else posterior
 
     def generate(self, latents, attributes=None):

@@ -36,7 +36,7 @@ STRUCTURED = {
 }  # fmt: skip
 # Arguments that a term cannot do without, and the toy for those that a plain sentence VAE does not fit.
 NEEDED = {"classification": {"attribute": "kind"}}
-TOYS = {"category_adversary": STRUCTURED, "classification": STRUCTURED, "cluster_head_distance": {**STRUCTURED, "heads": True}}
+TOYS = {"category_adversary": STRUCTURED, "classification": STRUCTURED, "cluster_head_distance": {**STRUCTURED, "heads": True}, "commitment": {"codes": 5}}
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from textae.core.objectives.adversary import CategoryAdversary, LatentAdversary, StyleAdversary
 from textae.core.objectives.base import Objective, Term
 from textae.core.objectives.categories import Classification, ClusterHeadDistance
+from textae.core.objectives.commitment import Commitment
 from textae.core.objectives.elbo import KL, Reconstruction
 from textae.core.objectives.iwae import IWAE
 from textae.core.objectives.sparsity import Sparsity
@@ -14,6 +15,7 @@ TERMS: dict[str, Callable[..., Term]] = {
     "reconstruction": Reconstruction,
     "kl": KL,
     "iwae": IWAE,
+    "commitment": Commitment,
     "latent_adversary": LatentAdversary,
     "category_adversary": CategoryAdversary,
     "style_adversary": StyleAdversary,
@@ -30,6 +32,7 @@ __all__ = [
     "TERMS",
     "Classification",
     "ClusterHeadDistance",
+    "Commitment",
     "L1Weights",
     "L2Weights",
     "LatentAdversary",
