@@ -206,6 +206,12 @@ def test_one_row_is_too_few():
         CodeSequence(**SIZES, **TINY).fit(points(ROWS[:1]))
 
 
+@pytest.mark.parametrize("option", [{"steps": 0}, {"batch_size": 0}, {"held_out": 1.0}, {"held_out": 0.0}])
+def test_impossible_fits_are_refused(option):
+    with pytest.raises(ValueError, match=f"prior.fit: .*{next(iter(option))}="):
+        CodeSequence(**SIZES, **TINY).fit(points(ROWS), **option)
+
+
 @pytest.mark.parametrize(
     "options, message",
     [({"num_codes": 1}, "num_codes is 1"), ({"code_dim": 4}, "6 dimensions is not made of whole codes of code_dim=4"), ({"code_dim": 0}, "code_dim=0"),

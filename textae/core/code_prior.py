@@ -125,10 +125,13 @@ class CodeSequence(UniformCodes):
             held_out: Share of the rows that are not learned from, at least one row.
 
         Raises:
-            ValueError: Fewer than two rows, or more distinct vectors than `num_codes`: they come from no such codebook.
+            ValueError: Fewer than two rows, an option out of range, or more distinct vectors than `num_codes`: they come from
+                no such codebook.
         """
         if len(z_ND) < 2:
             raise ValueError("prior codes: at least two codes are needed, one to learn from and one to hold out")
+        if steps < 1 or batch_size < 1 or not 0 < held_out < 1:
+            raise ValueError(f"prior.fit: steps={steps} and batch_size={batch_size} must be at least 1, held_out={held_out} between 0 and 1")
         generator = torch.Generator().manual_seed(seed)
         self._meet(z_ND.float().cpu())
         indices = torch.cat([self._indices(part) for part in z_ND.float().cpu().split(ROWS)])

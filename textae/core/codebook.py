@@ -27,7 +27,7 @@ class Codebook(nn.Module):
         dim: C.
         decay: γ of the moving averages, between 0 and 1 (van den Oord et al. 2017, app. A.1, eq. 6-8, take 0.99).
         revive_after: Batches without a use after which a code that started anew does so again. A code that was used
-            oft lives longer: until its average use has fallen to that of such a code. 0: dead codes stay dead.
+            often lives longer: until its average use has fallen to that of such a code. 0: dead codes stay dead.
     """
 
     def __init__(self, num_codes: int, dim: int, decay: float = 0.99, revive_after: int = 200):
