@@ -81,18 +81,19 @@ def make_model(config: Mapping[str, Any], processor: Any) -> Any:
     """
     from textae.core.autoencoder import make_config
     from textae.core.config import differences
-    from textae.core.prior import StandardNormal
+
     kind = of_model(config["model"]["name"])
     config_class, model_class = kind.model_classes(config["model"]["name"])
     settings = {k: v for k, v in config["model"].items() if k != "name"}
     settings |= kind.model_settings(config, processor)
+    fresh = model_class(make_config(config_class, settings))
     if not config.get("init"):
-        return model_class(make_config(config_class, settings))
+        return fresh
     model = model_class.from_pretrained(init_folder(config, kind.ZOO))
     found = model.config.to_dict()
     if changed := differences({k: found[k] for k in settings}, settings):
         raise ValueError(f"the model at init={config['init']} is another one than the config's: {'; '.join(changed)}")
-    model.set_prior("standard", StandardNormal(model.config.latent_dim), {})
+    model.set_prior(fresh.config.prior, fresh.prior, fresh.config.prior_options)
     return model
 
 
@@ -122,7 +123,6 @@ def fit_prior(folder: Path, config: Mapping[str, Any], batches: Any) -> None:
 
     from textae.core.card import read_figures
     from textae.core.files import whole_folder
-    from textae.core.latent import gaussian_log_prob
     from textae.core.prior import PRIORS
     from textae.core.space import seeded
 
@@ -142,8 +142,11 @@ def fit_prior(folder: Path, config: Mapping[str, Any], batches: Any) -> None:
         codes = torch.cat(parts)[:limit]
         prior = call(PRIORS[name], {"dim": space.latent_dim, **spec}, where="prior")
         density = call(prior.fit, {"z_ND": codes, "seed": seed, **fit}, where="prior.fit")
-    before = gaussian_log_prob(codes).mean().item()
-    words = f"{name} fitted after training to {len(codes):,} codes: log density {density:.2f} nats, N(0, I) gives {before:.2f}"
+    with torch.no_grad():
+        before = torch.cat([space.model.prior.log_prob(part) for part in codes.split(4096)]).mean().item()
+    former = {"standard": "N(0, I)", "uniform_codes": "the uniform"}.get(space.model.config.prior, space.model.config.prior)
+    what = "log probability" if name == "codes" else "log density"
+    words = f"{name} fitted after training to {len(codes):,} codes: {what} {density:.2f} nats, {former} gives {before:.2f}"
     logger.info("prior: %s", words)
     space.model.set_prior(name, prior, spec)
     figures = read_figures(folder)

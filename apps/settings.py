@@ -34,6 +34,7 @@ def resolve(path: str | Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
             raise ValueError(f"the section {section!r} must hold keys and values; got {value!r}")
     config.setdefault("out", f"runs/{Path(path).stem}")
     _check_model(config, kind)
+    _check_prior(config, kind)
     _named(config, "data")
     kind.check(config)
     _check_rest(config)
@@ -54,15 +55,22 @@ def _check_model(config: Mapping[str, Any], kind: ModuleType) -> None:
     call(TrainerOptions, config.get("trainer", {}), where="trainer")
 
 
-def _check_rest(config: Mapping[str, Any]) -> None:
+def _check_prior(config: Mapping[str, Any], kind: ModuleType) -> None:
+    if not (prior := config.get("prior")):
+        return
     from textae.core.prior import FITTED, PRIORS
 
-    if prior := config.get("prior"):
-        kind = PRIORS[choose({name: name for name in ("standard", *FITTED)}, _named(config, "prior"), "prior to fit")]
-        options = {k: v for k, v in prior.items() if k not in ("name", "fit", "limit")}
-        call(kind, {"dim": config["model"].get("latent_dim", 32), **options}, where="prior")
-        known = [k for k in arguments(kind.fit) if k not in ("z_ND", "seed")] if prior["name"] != "standard" else []
-        check_keys(prior.get("fit") or {}, known, "prior.fit")
+    prior_class = PRIORS[choose({name: name for name in ("standard", *FITTED)}, _named(config, "prior"), "prior to fit")]
+    config_class = kind.model_classes(config["model"]["name"])[0]
+    if prior["name"] == "codes" and config_class.prior != "uniform_codes":
+        raise ValueError(f"prior.name=codes is for codes of a codebook, and the model {config['model']['name']!r} has none: fit mixture or flow")
+    options = {k: v for k, v in prior.items() if k not in ("name", "fit", "limit")}
+    call(prior_class, {"dim": config["model"].get("latent_dim", config_class.latent_dim), **options}, where="prior")
+    known = [k for k in arguments(prior_class.fit) if k not in ("z_ND", "seed")] if prior["name"] != "standard" else []
+    check_keys(prior.get("fit") or {}, known, "prior.fit")
+
+
+def _check_rest(config: Mapping[str, Any]) -> None:
     check_keys(config.get("save", {}), ["dtype"], "save")
     choose(dict.fromkeys(DTYPES), config.get("save", {}).get("dtype", "float32"), "save.dtype")
     card = config.get("card", {})

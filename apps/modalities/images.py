@@ -140,9 +140,13 @@ def read_set(name: str, split: str, **options: Any) -> Any:
 
 
 def judge(space: Any, name: str, examples: list[Any], num_samples: int, seed: int) -> dict[str, Any]:
-    """Figures that need the labels of the data set: what classifiers on the code learn from 10,000 training images."""
+    """Figures that need the labels of the data set: what classifiers on the code learn from 10,000 training images.
+
+    Of a model with categories also the accuracy of those: each stands for the label of the validation image that it is surest
+    of (Makhzani et al. 2016, sec. 6).
+    """
     from vision.data import DATASETS
-    from vision.metrics import knn_probe, logistic_probe
+    from vision.metrics import cluster_labels, knn_probe, logistic_probe
 
     sets = DATASETS[name]()
     train = sets["train"].limit(PROBE_IMAGES)
@@ -150,10 +154,15 @@ def judge(space: Any, name: str, examples: list[Any], num_samples: int, seed: in
     if train.labels is None or test is None:
         return {}
     codes, test_codes = space.encode(list(train.images)).numpy(), space.encode(examples).numpy()
-    return {
+    figures = {
         "knn_accuracy": 100 * knn_probe(codes, train.labels, test_codes, test.labels),
         "logistic_accuracy": 100 * logistic_probe(codes, train.labels, test_codes, test.labels),
     }
+    num, valid = space.model.config.categories, sets.get("valid")
+    if num and valid is not None and valid is not test:
+        heads = cluster_labels(space.encode(list(valid.images)).numpy()[:, :num], valid.labels)
+        figures["category_accuracy"] = 100 * float((heads[test_codes[:, :num].argmax(1)] == test.labels).mean())
+    return figures
 
 
 def model_settings(config: Mapping[str, Any], processor: Any) -> dict[str, Any]:

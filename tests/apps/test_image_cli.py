@@ -209,3 +209,31 @@ def test_mistakes_are_answered_in_one_sentence(run, models, tmp_path, what):
     code, _, err = run(*(w.format(**models) for w in words))
     assert code == 1 and err.startswith("error: ") and err.count("\n") == 1 and said in err, err
     assert set(tmp_path.iterdir()) == before, "nothing half-written"
+
+
+VQ = """\
+model: {name: vq, num_codes: 8, code_dim: 4, filters: [8, 8], residual_blocks: 0, latent_dim: 196, likelihood: bernoulli}
+data: {name: digits, limit: 200, batch_size: 50}
+objective: {reconstruction: null, commitment: 0.25}
+trainer: {epochs: 1, device: cpu, progress: false}
+prior: {name: codes, num_codes: 8, code_dim: 4, hidden_dim: 8, layers: 1, fit: {steps: 2}}
+"""
+
+
+def test_a_codebook_keeps_its_priors(run, tmp_path):
+    """A fitted prior is told beside the uniform one, and a second run from the weights begins with the uniform one again."""
+    (tmp_path / "vq.yaml").write_text(VQ)
+    code, _, error = run("train", "--config", tmp_path / "vq.yaml", f"out={tmp_path / 'vq'}")
+    assert not code, error
+    said = json.loads((tmp_path / "vq/model/figures.json").read_text())["prior"]
+    assert "log probability" in said and "the uniform gives -101.89" in said  # 49 ln 8
+    assert json.loads((tmp_path / "vq/model/config.json").read_text())["prior"] == "codes"
+    code, _, error = run("train", "--config", tmp_path / "vq.yaml", f"out={tmp_path / 'more'}", f"init={tmp_path / 'vq'}", "prior=null")
+    assert not code, error
+    assert json.loads((tmp_path / "more/model/config.json").read_text())["prior"] == "uniform_codes"
+
+
+def test_a_prior_of_codes_needs_a_codebook(run, tmp_path):
+    (tmp_path / "plain.yaml").write_text(PLAIN.format(**MODELS["flat"]) + "prior: {name: codes, num_codes: 8, code_dim: 2}\n")
+    code, _, error = run("train", "--config", tmp_path / "plain.yaml")
+    assert code == 1 and "prior.name=codes is for codes of a codebook" in error and "Traceback" not in error
