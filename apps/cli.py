@@ -73,6 +73,7 @@ def evaluate(
     column: Column = "text",
     samples: Annotated[int, typer.Option(min=1, help="Importance-weighted draws for each sentence.")] = 100,
     generate: Annotated[int, typer.Option(min=0, help="With --data: prior samples to judge with a trigram model; 0 for none.")] = 10_000,
+    limit: Annotated[int, typer.Option(min=0, help="Measure the first so many alone; 0 for all.")] = 0,
     bf16: Annotated[bool, typer.Option("--bf16", help="Compute bounds in bfloat16.")] = False,
     card: Annotated[bool, typer.Option("--card", help="Write the figures on the model's card.")] = False,
     seed: Seed = 0,
@@ -90,7 +91,7 @@ def evaluate(
         examples = read_inputs(sentences, file, column)
         on = f"{file or 'given examples'} ({len(examples):,})"
     figures = measure(
-        model, examples, data=data, split=split, on=on, samples=samples, num_samples=generate, seed=seed, bf16=bf16, device=device
+        model, examples, data=data, split=split, on=on, samples=samples, num_samples=generate, seed=seed, bf16=bf16, device=device, limit=limit
     )
     emit([figures], out, as_json, text=lambda row: "\n".join(f"{k:24} {_short(v)}" for k, v in row.items()))
     if card:

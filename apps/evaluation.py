@@ -13,7 +13,7 @@ from textae.core.config import read_config
 
 def evaluate(
     source: str, examples: list[Any] | None = None, *, data: str = "", split: str = "valid", on: str = "given examples", samples: int = 100,
-    num_samples: int = 10_000, seed: int = 0, bf16: bool = False, device: str = "auto",
+    num_samples: int = 10_000, seed: int = 0, bf16: bool = False, device: str = "auto", limit: int = 0,
 ) -> dict[str, Any]:  # fmt: skip
     """Likelihood, latent and reconstruction figures; on a named data set also those that need its training split or labels.
 
@@ -28,6 +28,7 @@ def evaluate(
         seed: Of all draws.
         bf16: Bounds in bfloat16.
         device: "auto" or a torch device.
+        limit: Measure the first so many examples alone; 0 for all.
     """
     from apps.catalog import modality_of, open_space
 
@@ -35,12 +36,17 @@ def evaluate(
     if examples is None:
         examples, rows, on = kind.read_split(data, split)
     space = open_space(source, device)
+    judged, examples = examples, examples[:limit] if limit else examples
+    rows, on = rows[: len(examples)] if rows else rows, f"{on}, the first {len(examples):,}" if len(examples) < len(judged) else on
+    if data:
+        examples, how = kind.as_trained(space, examples, seed)
+        on += how
     told = space.model.config.decoder_attributes  # a conditioned model is told what the data set knows
     rows = [{k: row[k] for k in told if k in row} for row in rows] if rows is not None and told else None
     started = time.perf_counter()
     figures = {"on": on, **space.evaluate(examples, samples=samples, seed=seed, attributes=rows, bf16=bf16, progress=sys.stderr.isatty())}
     if data:
-        figures.update(kind.judge(space, data, examples, num_samples, seed))
+        figures.update(kind.judge(space, data, judged, num_samples, seed))
     figures |= {"precision": "bf16" if bf16 else "fp32", **provenance(seed)}
     return {**figures, "minutes": round((time.perf_counter() - started) / 60, 1)}
 

@@ -11,7 +11,7 @@ from vision.models import MODELS, model_classes
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["MODELS", "SECTIONS", "USE", "ZOO", "check", "finish", "fit", "judge", "load", "model_classes", "model_settings", "prepare", "read_set", "read_split", "space_class", "terms"]
+__all__ = ["MODELS", "SECTIONS", "USE", "ZOO", "as_trained", "check", "finish", "fit", "judge", "load", "model_classes", "model_settings", "prepare", "read_set", "read_split", "space_class", "terms"]
 
 ZOO = Path(__file__).resolve().parents[2] / "vision" / "zoo"
 USE = """from vision import LatentSpace
@@ -137,6 +137,21 @@ def read_set(name: str, split: str, **options: Any) -> Any:
     from vision.data import DATASETS
 
     return choose(choose(DATASETS, name, "data set")(**options), split, f"split of {name}")
+
+
+def as_trained(space: Any, examples: list[Any], seed: int) -> tuple[list[Any], str]:
+    """Images of a named set as the model's own run made them, binarized where it did, and that in words."""
+    import numpy as np
+
+    from textae.core.config import read_config
+
+    run = space.folder / "run.yaml"
+    binarize = read_config(run)["data"].get("binarize") if run.is_file() else None
+    if binarize is None:
+        return examples, ""
+    pixels = np.stack(examples)
+    level = 127.5 if binarize == "threshold" else np.random.default_rng(seed).random(pixels.shape) * 255
+    return list(np.where(pixels > level, np.uint8(255), np.uint8(0))), f", {'dynamically binarized' if binarize == 'dynamic' else 'binarized'}"
 
 
 def judge(space: Any, name: str, examples: list[Any], num_samples: int, seed: int) -> dict[str, Any]:

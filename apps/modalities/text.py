@@ -11,7 +11,7 @@ from textae.models import MODELS, model_classes
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["MODELS", "SECTIONS", "USE", "ZOO", "check", "finish", "fit", "judge", "load", "model_classes", "model_settings", "prepare", "read_split", "space_class", "terms"]
+__all__ = ["MODELS", "SECTIONS", "USE", "ZOO", "as_trained", "check", "finish", "fit", "judge", "load", "model_classes", "model_settings", "prepare", "read_split", "space_class", "terms"]
 
 ZOO = Path(__file__).resolve().parents[2] / "textae" / "zoo"
 USE = """from textae import LatentSpace
@@ -78,6 +78,11 @@ def read_split(name: str, split: str) -> tuple[list[str], list[dict[str, str]], 
     rows = list(choose(choose(DATASETS, name, "data set")(), split, f"split of {name}"))
     attributes = [{k: v for k, v in row.items() if k != "text" and v is not None} for row in rows]
     return [row["text"] for row in rows], attributes, f"{name}, split {split} ({len(rows):,} sentences)"
+
+
+def as_trained(space: Any, examples: list[str], seed: int) -> tuple[list[str], str]:
+    """Sentences are measured as they are."""
+    return examples, ""
 
 
 def judge(space: Any, name: str, examples: list[str], num_samples: int, seed: int) -> dict[str, Any]:

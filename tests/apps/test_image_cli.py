@@ -237,3 +237,23 @@ def test_a_prior_of_codes_needs_a_codebook(run, tmp_path):
     (tmp_path / "plain.yaml").write_text(PLAIN.format(**MODELS["flat"]) + "prior: {name: codes, num_codes: 8, code_dim: 2}\n")
     code, _, error = run("train", "--config", tmp_path / "plain.yaml")
     assert code == 1 and "prior.name=codes is for codes of a codebook" in error and "Traceback" not in error
+
+
+def test_binary_models_are_measured_on_binary_images(run, models, tmp_path):
+    """What a run binarizes, its evaluation binarizes; --limit takes the first images of a set."""
+    from apps.catalog import open_space
+    from apps.modalities import images
+
+    space = open_space(str(models["vae"] / "model"), "cpu")
+    gray, _, _ = images.read_split("digits", "test")
+    assert images.as_trained(space, gray, 0)[0] is gray
+    (tmp_path / "b.yaml").write_text(PLAIN.format(**{**MODELS["vae"], "data": ", labels: true, binarize: dynamic"}))
+    code, out, error = run("train", "--config", tmp_path / "b.yaml", f"out={tmp_path / 'b'}", "trainer.epochs=1")
+    assert not code, error
+    made, how = images.as_trained(open_space(str(tmp_path / "b"), "cpu"), gray, 0)
+    assert how == ", dynamically binarized" and set(np.unique(made)) == {0, 255}
+    assert abs(np.mean(made) - np.mean(gray)) < 1, "each pixel is white as often as its gray value says"
+    code, out, error = run("evaluate", "--model", tmp_path / "b", "--data", "digits", "--split", "test", "--limit", "30", "--samples", "2", "--json")
+    assert not code, error
+    said = rows(out)[0]
+    assert said["num_examples"] == 30 and "the first 30, dynamically binarized" in said["on"] and "knn_accuracy" in said
