@@ -3,7 +3,10 @@
 from importlib import import_module
 
 # name in configs: (module, config class, model class); imported when asked for, so that listing names costs nothing
-MODELS = {"rnn": ("textae.models.rnn", "RNNVAEConfig", "RNNVAE")}
+MODELS = {
+    "rnn": ("textae.models.rnn", "RNNVAEConfig", "RNNVAE"),
+    "transformer": ("textae.models.transformer", "TransformerVAEConfig", "TransformerVAE"),
+}
 
 
 def model_classes(name: str) -> tuple[type, type]:

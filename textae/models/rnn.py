@@ -13,11 +13,11 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from textae.core.autoencoder import Autoencoder, AutoencoderConfig
 from textae.core.latent import Posterior, PosteriorHead
+from textae.models.conditioning import AttributeEmbedding
 from textae.models.cross_entropy import token_nll
-from textae.models.tokens import TokenIds, generation_options
+from textae.models.tokens import IGNORED, TokenIds, embedded_tokens, generation_options
 
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
-IGNORED = -100  # the label of padding, as everywhere in transformers
 
 
 @strict
@@ -179,11 +179,7 @@ class RNNDecoder(PreTrainedModel, GenerationMixin):
         cell = CELLS[config.cell]
         context_dim = config.latent_dim + config.attribute_dim * len(config.decoder_attributes)
         self.embed = WordEmbedding(config.vocab_size, config.embedding_dim, config.embedding_std)
-        # Sorted by name, as the processor's columns are: config.json sorts its keys, so no other order survives saving.
-        # Row 0 is the learned "unspecified"; value v of the attribute has row v + 1.
-        self.attribute_embed = nn.ModuleList(
-            nn.Embedding(len(values) + 1, config.attribute_dim) for _, values in sorted(config.decoder_attributes.items())
-        )
+        self.attribute_embed = AttributeEmbedding(config.decoder_attributes, config.attribute_dim)
         num_states = 2 if config.cell == "lstm" else 1
         self.init_state = (
             nn.Linear(context_dim, config.num_layers * num_states * config.hidden_dim) if config.latent_to_state else None
@@ -205,20 +201,13 @@ class RNNDecoder(PreTrainedModel, GenerationMixin):
         """Output embeddings, shape (V, out_dim)."""
         return self.embed.weight if self.output is None else self.output.weight
 
-    def context(self, latents_BD: Tensor, attributes_BA: Tensor | None) -> Tensor:
-        """z and the attributes' embeddings side by side; -1 or no attributes at all stand for "unspecified"."""
-        parts = [latents_BD]
-        for column, embed in enumerate(self.attribute_embed):
-            if attributes_BA is None:
-                row = torch.zeros(len(latents_BD), dtype=torch.long, device=latents_BD.device)
-            else:
-                row = attributes_BA[:, column] + 1
-            parts.append(embed(row))
-        return torch.cat(parts, -1)
+    def context(self, latents_BD: Tensor, attributes: Tensor | None) -> Tensor:
+        """z and the attributes' embeddings side by side; attributes are values or weights, as `AttributeEmbedding` takes them."""
+        return self.attribute_embed(latents_BD, attributes)
 
-    def states(self, ids_BT: Tensor, context_BC: Tensor, cache: RecurrentCache | None = None) -> Tensor:
-        """Outputs of the last layer, projected for the vocabulary, shape (B, T, out_dim)."""
-        x = self.dropout(self.embed(ids_BT))
+    def states(self, embedded_BTE: Tensor, context_BC: Tensor, cache: RecurrentCache | None = None) -> Tensor:
+        """Outputs of the last layer for embedded tokens, projected for the vocabulary, shape (B, T, out_dim)."""
+        x = self.dropout(embedded_BTE)
         if self.config.latent_to_input:
             x = torch.cat([x, context_BC[:, None].expand(-1, x.shape[1], -1).to(x.dtype)], -1)
         previous = cache.states if cache is not None and cache.states is not None else self.first_states(context_BC)
@@ -228,7 +217,7 @@ class RNNDecoder(PreTrainedModel, GenerationMixin):
             following.append(state if isinstance(state, tuple) else (state,))
             x = self.dropout(x)
         if cache is not None:
-            cache.states, cache.seen = following, cache.seen + ids_BT.shape[1]
+            cache.states, cache.seen = following, cache.seen + embedded_BTE.shape[1]
         return self.project(x)
 
     def first_states(self, context_BC: Tensor) -> list[tuple[Tensor, ...]]:
@@ -245,9 +234,9 @@ class RNNDecoder(PreTrainedModel, GenerationMixin):
         state = tuple(s.to(like.dtype).contiguous() for s in state)
         return state if self.config.cell == "lstm" else state[0]
 
-    def nll(self, latents_BD: Tensor, decoder_input_ids_BT: Tensor, labels_BT: Tensor, attributes_BA: Tensor | None) -> Tensor:
+    def nll(self, latents_BD: Tensor, decoder_input_ids_BT: Tensor, labels_BT: Tensor, attributes: Tensor | None) -> Tensor:
         """-log p(x|z, a) in nats for each sentence, shape (B,); positions labeled -100 cost nothing."""
-        states = self.states(decoder_input_ids_BT, self.context(latents_BD, attributes_BA))
+        states = self.states(self.embed(decoder_input_ids_BT), self.context(latents_BD, attributes))
         real_BT = labels_BT != IGNORED
         costs_N = token_nll(states[real_BT], self.output_weight, self.output_bias, labels_BT[real_BT])
         rows_N = real_BT.nonzero()[:, 0]
@@ -255,29 +244,32 @@ class RNNDecoder(PreTrainedModel, GenerationMixin):
 
     def forward(
         self,
-        input_ids: Tensor,
+        input_ids: Tensor | None,
         latents: Tensor,
         attributes: Tensor | None = None,
         attention_mask: Tensor | None = None,
         past_key_values: RecurrentCache | None = None,
         use_cache: bool = False,
         logits_to_keep: int = 0,
+        inputs_embeds: Tensor | None = None,
         **_: Any,
     ) -> CausalLMOutputWithPast:
         """Next-token logits; the form `generate` calls.
 
         Args:
-            input_ids: Tokens so far, shape (B, T); with a cache, those it has not read.
+            input_ids: Tokens so far, shape (B, T); with a cache, those it has not read. None: see `inputs_embeds`.
             latents: Shape (B, D).
-            attributes: Values, -1 for unspecified, shape (B, A).
+            attributes: Values, -1 for unspecified, shape (B, A), or weights of `conditioning.attribute_weights`.
             attention_mask: Must be all ones: prompts of one batch have one length.
             past_key_values: States of the tokens before.
             use_cache: Whether to return the states.
             logits_to_keep: Compute logits for this many last positions only; 0 means all.
+            inputs_embeds: What `embed` would make of tokens, or mixtures of it, in their place, shape (B, T, E).
         """
         if use_cache and past_key_values is None:
             past_key_values = RecurrentCache()
-        states = self.states(input_ids, self.context(latents, attributes), past_key_values if use_cache else None)
+        embedded = embedded_tokens(self.embed, input_ids, inputs_embeds)
+        states = self.states(embedded, self.context(latents, attributes), past_key_values if use_cache else None)
         if logits_to_keep:
             states = states[:, -logits_to_keep:]
         logits = nn.functional.linear(states, self.output_weight, self.output_bias.to(states.dtype))
@@ -306,11 +298,16 @@ class RNNVAE(Autoencoder):
         self.head = PosteriorHead(self.encoder.out_dim, config.latent_dim, config.posterior)
         self.post_init()
 
-    def encode(self, input_ids: Tensor, attention_mask: Tensor | None = None, **_: Any) -> Posterior:
-        """q(z|x) of right-padded sentences, shapes (B, T)."""
+    def encode(
+        self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, inputs_embeds: Tensor | None = None, **_: Any
+    ) -> Posterior:
+        """q(z|x) of right-padded sentences, shapes (B, T); or, in place of ids, of what `decoder.embed` makes of them or mixtures
+        of it, shape (B, T, E).
+        """
+        embedded = embedded_tokens(self.decoder.embed, input_ids, inputs_embeds)
         if attention_mask is None:
-            attention_mask = torch.ones_like(input_ids)
-        return self.head(self.encoder(self.decoder.embed(input_ids), attention_mask))
+            attention_mask = torch.ones(embedded.shape[:2], dtype=torch.long, device=embedded.device)
+        return self.head(self.encoder(embedded, attention_mask))
 
     def nll(
         self, z: Tensor, *, decoder_input_ids: Tensor, labels: Tensor, attributes: Tensor | None = None, **_: Any

@@ -1,9 +1,10 @@
-"""What all decoders of tokens share when they generate."""
+"""What all models of tokens share: what they read, and how they generate."""
 
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import GenerationConfig, PreTrainedConfig
 
 TokenIds = Tensor
+IGNORED = -100  # the label of padding, as everywhere in transformers
 
 
 def generation_options(config: PreTrainedConfig, max_new_tokens: int = 64) -> GenerationConfig:
@@ -15,3 +16,14 @@ def generation_options(config: PreTrainedConfig, max_new_tokens: int = 64) -> Ge
         suppress_tokens=[config.pad_token_id, config.bos_token_id, config.mask_token_id],
         max_new_tokens=max_new_tokens,
     )
+
+
+def embedded_tokens(embed: nn.Embedding, input_ids: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
+    """Tokens as vectors, (B, T, E): looked up, or given as they are.
+
+    Raises:
+        ValueError: Both are given, or neither.
+    """
+    if (input_ids is None) == (inputs_embeds is None):
+        raise ValueError("a model of tokens reads either input_ids or inputs_embeds: give one of the two")
+    return embed(input_ids) if inputs_embeds is None else inputs_embeds

@@ -1,0 +1,302 @@
+"""The Transformer sentence VAE: bidirectional encoder, pooled posterior, causal decoder that attends to its code.
+
+Memory slots and added embeddings are the two ways of Li et al. 2020 (Optimus) to give a decoder its code, here in a small
+model trained from scratch. The layers are in `transformer_layers.py`.
+
+Shapes: B sentences, T tokens, K tokens with the cached ones, D latent dimensions, H width, A attributes, C context,
+V vocabulary, N = B·T positions.
+"""
+
+from typing import Any
+
+import torch
+from huggingface_hub.dataclasses import strict
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, Cache, DynamicCache, GenerationMixin, PreTrainedModel
+from transformers.modeling_outputs import CausalLMOutputWithPast
+
+from textae.core.autoencoder import Autoencoder, AutoencoderConfig
+from textae.core.config import choose
+from textae.core.latent import Posterior, PosteriorHead
+from textae.models.conditioning import AttributeEmbedding
+from textae.models.cross_entropy import token_nll
+from textae.models.rnn import IGNORED, VariationalDropout
+from textae.models.tokens import TokenIds, embedded_tokens, generation_options
+from textae.models.transformer_layers import POOLINGS, Block, Positions, ScaledEmbedding, causal_bias, padding_bias
+
+POSITIONS = ("rotary", "learned")
+
+
+@strict
+class TransformerVAEConfig(AutoencoderConfig):
+    """Config of `TransformerVAE`.
+
+    Attributes:
+        vocab_size: V.
+        embedding_std: Standard deviation of fresh word vectors, which are multiplied by sqrt(H) as inputs. They are output
+            weights too: logits begin with about sqrt(H) times this, so 1 would begin far from a uniform guess.
+        hidden_dim: H, the width of words, encoder and decoder.
+        num_heads: Attention heads of every layer; divides H.
+        feedforward_dim: Inner width of the SwiGLU feed-forward, which has three matrices: 8/3 H costs what 4 H does elsewhere.
+        num_encoder_layers: Layers of the encoder.
+        num_decoder_layers: Layers of the decoder.
+        positions: "rotary" or "learned".
+        num_positions: Learned positions, the length of the longest sentence with its marks; rotary ones know no limit.
+        pooling: What of the encoder's states the posterior is made of: a "first" token of its own, the "mean" of all words'
+            states, or "attention", a learned mean for each head.
+        latent_to_memory: Whether z (and the attributes) become memory slots, keys and values of each decoder layer.
+        num_memory_slots: Slots in each layer.
+        latent_to_embedding: Whether z (and the attributes) are added to the decoder's inputs. At least one must be on.
+        tie_embeddings: Whether the output layer shares the input embeddings.
+        dropout: Of embeddings, of each layer's two branches and of outputs, one mask for all tokens of a sentence; 0 is none.
+        attribute_dim: Width of each attribute's embedding.
+    """
+
+    model_type = "textae_transformer"
+    # the names by which transformers asks for what a cache must know
+    attribute_map = {
+        "hidden_size": "hidden_dim",
+        "num_attention_heads": "num_heads",
+        "num_hidden_layers": "num_decoder_layers",
+    }
+    vocab_size: int = 8000
+    embedding_std: float | int = 0.05
+    hidden_dim: int = 256
+    num_heads: int = 4
+    feedforward_dim: int = 512
+    num_encoder_layers: int = 2
+    num_decoder_layers: int = 3
+    positions: str = "rotary"
+    num_positions: int = 512
+    pooling: str = "attention"
+    latent_to_memory: bool = True
+    num_memory_slots: int = 4
+    latent_to_embedding: bool = True
+    tie_embeddings: bool = True
+    dropout: float | int = 0.0
+    attribute_dim: int = 16
+    pad_token_id: int = 0
+    bos_token_id: int = 1
+    eos_token_id: int = 2
+    unk_token_id: int = 3
+    mask_token_id: int = 4
+
+    def validate_choices(self) -> None:
+        """The values that exist; called by `strict`."""
+        if self.positions not in POSITIONS:
+            raise ValueError(f"positions is {self.positions!r}; it must be one of {', '.join(POSITIONS)}")
+        choose(POOLINGS, self.pooling, "pooling")
+        if not (self.latent_to_memory or self.latent_to_embedding):
+            raise ValueError("the decoder never sees z: switch on latent_to_memory or latent_to_embedding")
+        if self.embedding_std <= 0:
+            raise ValueError(f"embedding_std is {self.embedding_std}; a standard deviation is above 0")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is {self.dropout}; it must be from 0 to below 1")
+
+    def validate_heads(self) -> None:
+        """Heads share the width evenly; called by `strict`."""
+        if self.num_heads < 1 or self.hidden_dim % self.num_heads:
+            raise ValueError(f"hidden_dim is {self.hidden_dim}; make it a multiple of num_heads ({self.num_heads})")
+        head_dim = self.hidden_dim // self.num_heads
+        if self.positions == "rotary" and head_dim % 2:
+            raise ValueError(f"hidden_dim / num_heads is {head_dim}; make it even, or set positions=learned")
+
+
+def make_positions(config: TransformerVAEConfig) -> Positions:
+    """The positions of one half of the model."""
+    learned = config.num_positions if config.positions == "learned" else 0
+    return Positions(config.hidden_dim, config.hidden_dim // config.num_heads, learned, config.embedding_std)
+
+
+def make_layers(config: TransformerVAEConfig, num: int, **context: int) -> nn.ModuleList:
+    """The layers of one half of the model."""
+    sizes = config.hidden_dim, config.num_heads, config.feedforward_dim, config.dropout
+    return nn.ModuleList(Block(*sizes, **context) for _ in range(num))
+
+
+class TransformerEncoder(nn.Module):
+    """Reads right-padded sentences in both directions; padding is never attended to, nor pooled."""
+
+    def __init__(self, config: TransformerVAEConfig):
+        super().__init__()
+        self.pooling = POOLINGS[config.pooling](config.hidden_dim, config.num_heads)
+        self.positions = make_positions(config)
+        self.layers = make_layers(config, config.num_encoder_layers)
+        self.norm = nn.LayerNorm(config.hidden_dim)
+        self.dropout = VariationalDropout(config.dropout)
+
+    def forward(self, x_BTH: Tensor, mask_BT: Tensor) -> Tensor:
+        """One vector for each sentence, shape (B, H)."""
+        x, mask = self.pooling.open(x_BTH, mask_BT)
+        x, rotation = self.positions(x, torch.arange(x.shape[1], device=x.device)[None])
+        x, bias = self.dropout(x), padding_bias(mask)
+        for layer in self.layers:
+            x = layer(x, rotation, bias)
+        return self.pooling(self.norm(x), mask)
+
+
+class TransformerDecoder(PreTrainedModel, GenerationMixin):
+    """p(x|z, a): a causal language model that attends to z in every layer, has it added to its inputs, or both."""
+
+    config_class = TransformerVAEConfig
+    main_input_name = "input_ids"
+
+    def __init__(self, config: TransformerVAEConfig):
+        super().__init__(config)
+        context_dim = config.latent_dim + config.attribute_dim * len(config.decoder_attributes)
+        self.embed = ScaledEmbedding(config.vocab_size, config.hidden_dim, config.embedding_std)
+        self.attribute_embed = AttributeEmbedding(config.decoder_attributes, config.attribute_dim)
+        self.positions = make_positions(config)
+        self.context_embed = nn.Linear(context_dim, config.hidden_dim) if config.latent_to_embedding else None
+        self.num_slots = config.num_memory_slots if config.latent_to_memory else 0
+        self.layers = make_layers(config, config.num_decoder_layers, context_dim=context_dim, slots=self.num_slots)
+        self.norm = nn.LayerNorm(config.hidden_dim)
+        self.output = None if config.tie_embeddings else nn.Linear(config.hidden_dim, config.vocab_size, bias=False)
+        self.output_bias = nn.Parameter(torch.zeros(config.vocab_size))
+        self.dropout = VariationalDropout(config.dropout)
+        self.generation_config = generation_options(config)
+
+    @property
+    def output_weight(self) -> Tensor:
+        """Output embeddings, shape (V, H)."""
+        return self.embed.weight if self.output is None else self.output.weight
+
+    def context(self, latents_BD: Tensor, attributes: Tensor | None) -> Tensor:
+        """z and the attributes' embeddings side by side, (B, C); attributes as `AttributeEmbedding` takes them."""
+        return self.attribute_embed(latents_BD, attributes).to(self.embed.weight.dtype)
+
+    def states(
+        self, embedded_BTH: Tensor, context_BC: Tensor, mask_BK: Tensor | None = None, cache: Cache | None = None
+    ) -> Tensor:
+        """States of the last layer, normalized for the vocabulary, shape (B, T, H).
+
+        Args:
+            embedded_BTH: Embedded tokens; with a cache, those it has not read.
+            context_BC: What `context` gives.
+            mask_BK: 0 for padding, which no token attends to, and which counts as no position; None: there is none, or it
+                is all on the right, where no token looks.
+            cache: Keys and values of the tokens before, which it is given those of these tokens.
+
+        Raises:
+            ValueError: The mask does not have a column for each token, or a position has no learned vector.
+        """
+        (size, length, _), past = embedded_BTH.shape, 0 if cache is None else cache.get_seq_length()
+        if mask_BK is None:
+            positions = torch.arange(past, past + length, device=embedded_BTH.device)[None]
+        elif mask_BK.shape != (wanted := (size, past + length)):
+            raise ValueError(
+                f"attention_mask has shape {tuple(mask_BK.shape)}; {past} cached and {length} new tokens want {wanted}"
+            )
+        else:
+            positions = (mask_BK.long().cumsum(1) - 1).clamp_min(0)[:, past:]
+        x, rotation = self.positions(embedded_BTH, positions)
+        if self.context_embed is not None:
+            x = x + self.context_embed(context_BC)[:, None]
+        x, bias = self.dropout(x), causal_bias(length, past, self.num_slots, mask_BK, x.device)
+        for number, layer in enumerate(self.layers):
+            x = layer(x, rotation, bias, context_BC, cache, number)
+        return self.dropout(self.norm(x))
+
+    def nll(
+        self, latents_BD: Tensor, decoder_input_ids_BT: Tensor, labels_BT: Tensor, attributes: Tensor | None
+    ) -> Tensor:
+        """-log p(x|z, a) in nats for each sentence, shape (B,); positions labeled -100 cost nothing."""
+        states = self.states(self.embed(decoder_input_ids_BT), self.context(latents_BD, attributes))
+        real_BT = labels_BT != IGNORED
+        costs_N = token_nll(states[real_BT], self.output_weight, self.output_bias, labels_BT[real_BT])
+        rows_N = real_BT.nonzero()[:, 0]
+        return torch.zeros(len(labels_BT), device=costs_N.device).index_add_(0, rows_N, costs_N)
+
+    def forward(
+        self,
+        input_ids: Tensor | None,
+        latents: Tensor,
+        attributes: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        past_key_values: Cache | None = None,
+        use_cache: bool = False,
+        logits_to_keep: int = 0,
+        inputs_embeds: Tensor | None = None,
+        **_: Any,
+    ) -> CausalLMOutputWithPast:
+        """Next-token logits; the form `generate` calls.
+
+        Args:
+            input_ids: Tokens so far, shape (B, T); with a cache, those it has not read. None: see `inputs_embeds`.
+            latents: Shape (B, D).
+            attributes: Values, -1 for unspecified, shape (B, A), or weights of `conditioning.attribute_weights`.
+            attention_mask: 0 for padding, which belongs on the left of prompts, shape (B, K), cached tokens included.
+            past_key_values: Keys and values of the tokens before, in a cache that grows (`DynamicCache`).
+            use_cache: Whether to begin such a cache where none is given.
+            logits_to_keep: Compute logits for this many last positions only; 0 means all.
+            inputs_embeds: What `embed` would make of tokens, or mixtures of it, in their place, shape (B, T, H).
+
+        Raises:
+            ValueError: The cache is of a fixed length.
+        """
+        if past_key_values is not None and past_key_values.is_compileable:
+            raise ValueError(
+                "this decoder takes a cache that grows: leave cache_implementation out, or set it to dynamic"
+            )
+        if use_cache and past_key_values is None:
+            past_key_values = DynamicCache()
+        embedded = embedded_tokens(self.embed, input_ids, inputs_embeds)
+        states = self.states(embedded, self.context(latents, attributes), attention_mask, past_key_values)
+        if logits_to_keep:
+            states = states[:, -logits_to_keep:]
+        logits = nn.functional.linear(states, self.output_weight, self.output_bias.to(states.dtype))
+        return CausalLMOutputWithPast(logits=logits, past_key_values=past_key_values)
+
+    _init_weights = Autoencoder._init_weights
+
+
+class TransformerVAE(Autoencoder):
+    """Sentence VAE with Transformer encoder and decoder.
+
+    A point posterior makes it an autoencoder; which objective it is trained with is the config's business.
+    """
+
+    config_class = TransformerVAEConfig
+    main_input_name = "input_ids"
+
+    def __init__(self, config: TransformerVAEConfig):
+        super().__init__(config)
+        self.decoder = TransformerDecoder(config)
+        self.encoder = TransformerEncoder(config)
+        self.head = PosteriorHead(config.hidden_dim, config.latent_dim, config.posterior, config.categories)
+        self.post_init()
+
+    def encode(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        **_: Any,
+    ) -> Posterior:
+        """q(z|x) of right-padded sentences, shapes (B, T); or, in place of ids, of what `decoder.embed` makes of them or
+        mixtures of it, shape (B, T, H).
+        """
+        embedded = embedded_tokens(self.decoder.embed, input_ids, inputs_embeds)
+        if attention_mask is None:
+            attention_mask = torch.ones(embedded.shape[:2], dtype=torch.long, device=embedded.device)
+        return self.head(self.encoder(embedded, attention_mask))
+
+    def nll(
+        self, z: Tensor, *, decoder_input_ids: Tensor, labels: Tensor, attributes: Tensor | None = None, **_: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Cost of `labels` (shape (B, T), -100 for padding) under teacher forcing, in nats, and their count."""
+        return self.decoder.nll(z, decoder_input_ids, labels, attributes), (labels != IGNORED).sum(1)
+
+    def generate(self, latents: Tensor, **options: Any) -> TokenIds:
+        """Decode codes (B, D) with any option of `transformers`' `generate`; greedy by default.
+
+        Prompts of different lengths (`input_ids`) are padded on the left, with an `attention_mask`.
+
+        Returns:
+            Token ids, shape (B · num_return_sequences, T), each row from <bos> to <eos> and padded.
+        """
+        return self.decoder.generate(latents=latents, **options)
+
+
+AutoConfig.register(TransformerVAEConfig.model_type, TransformerVAEConfig)
+AutoModel.register(TransformerVAEConfig, TransformerVAE)
