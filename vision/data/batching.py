@@ -14,6 +14,7 @@ from torch import Tensor
 
 from textae.core.config import choose, nearest
 from textae.core.data import Batch, IndexedBatches
+from textae.core.labelled import balanced
 from vision.data.corruption import Corruption
 from vision.data.images import ImageSet, as_pixels, check_contrast
 from vision.data.processor import LABEL, ImageProcessor
@@ -167,27 +168,3 @@ def attribute_values(image_set: ImageSet, processor: ImageProcessor, name: str =
             raise ValueError(f"{name} has the label {image_set.label_names[label]!r}: {nearest(image_set.label_names[label], known)}")
     table = [known.index(n) if n in known else -1 for n in image_set.label_names]
     return np.array([*table, -1], dtype=np.int64)[image_set.labels][:, None]
-
-
-def balanced(labels_N: np.ndarray, num: int, seed: int) -> np.ndarray:
-    """Indices of `num` images drawn at random, the same number of each label to within one; unknown ones are left out.
-
-    Args:
-        labels_N: -1 where unknown.
-        num: At least one for each label.
-        seed: Of the draw.
-
-    Returns:
-        Sorted indices, shape (num,).
-    """
-    rng = np.random.default_rng(seed)
-    members = {label: rng.permutation(np.flatnonzero(labels_N == label)) for label in np.unique(labels_N[labels_N >= 0])}
-    found = sum(map(len, members.values()))
-    if not len(members) <= num <= found:
-        raise ValueError(f"{num} labels cannot be kept: there are {len(members)} classes and {found} labelled images")
-    share, over = divmod(num, len(members))
-    larger = rng.permutation([label for label, indices in members.items() if len(indices) > share])[:over].tolist()
-    smallest = min(members, key=lambda label: len(members[label]))
-    if len(larger) < over or len(members[smallest]) < share:
-        raise ValueError(f"{num} labels are at least {share} of each of {len(members)} classes, but class {smallest} has {len(members[smallest])} images")
-    return np.sort(np.concatenate([indices[: share + (label in larger)] for label, indices in members.items()]))

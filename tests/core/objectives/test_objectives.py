@@ -36,7 +36,11 @@ STRUCTURED = {
 }  # fmt: skip
 # Arguments that a term cannot do without, and the toy for those that a plain sentence VAE does not fit.
 NEEDED = {"classification": {"attribute": "kind"}}
-TOYS = {"category_adversary": STRUCTURED, "classification": STRUCTURED, "cluster_head_distance": {**STRUCTURED, "heads": True}, "commitment": {"codes": 5}}
+LABELLED = {"latent_dim": 5, "attributes": {"kind": ["a", "b", "c"]}}
+TOYS = {
+    "category_adversary": STRUCTURED, "classification": STRUCTURED, "cluster_head_distance": {**STRUCTURED, "heads": True}, "commitment": {"codes": 5},
+    "attribute_adversary": LABELLED, "attribute_information": LABELLED, "attribute_code": {**LABELLED, "conditioned": False},
+}  # fmt: skip
 
 
 @pytest.fixture

@@ -165,3 +165,65 @@ def test_a_corpus_is_known_again(processor, sentences):
     rows = [{"text": s} for s in sentences]
     prints = [in_memory(processor, part, batch_size=2).fingerprint for part in (rows, rows, rows[1:], rows[::-1])]
     assert prints[0] == prints[1] and len(set(prints)) == 3
+
+
+# --- few labels ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def labelled_rows(rows):
+    return [{**row, "tense": ["past", "present"][i % 2]} for i, row in enumerate(rows)]
+
+
+def known(batches):
+    return np.concatenate([b["attributes"].numpy() for b in batches]) >= 0
+
+
+def test_labels_are_kept_evenly_for_each_attribute(attribute_processor, labelled_rows):
+    data = in_memory(attribute_processor, labelled_rows, batch_size=16, labelled=20, seed=3)
+    values = np.concatenate([b["attributes"].numpy() for b in data.epoch(0)])
+    assert (values >= 0).sum(0).tolist() == [20, 20]
+    assert [np.bincount(column[column >= 0]).tolist() for column in values.T] == [[10, 10], [10, 10]]  # "flat" never occurs
+    again = in_memory(attribute_processor, labelled_rows, batch_size=16, labelled=20, seed=3)
+    other = in_memory(attribute_processor, labelled_rows, batch_size=16, labelled=20, seed=4)
+    texts_of = lambda d: {t for b in d.epoch(0) for t, v in zip(texts(attribute_processor, [b]), b["attributes"], strict=True) if v[0] >= 0}  # noqa: E731
+    assert texts_of(again) == texts_of(data) != texts_of(other)
+    assert data.fingerprint != in_memory(attribute_processor, labelled_rows, batch_size=16).fingerprint
+    assert (known(data.clean().epoch(0)).sum(0) == 20).all()
+
+
+def test_labelled_sentences_are_added_to_every_batch(attribute_processor, labelled_rows):
+    data = in_memory(attribute_processor, labelled_rows, batch_size=16, labelled=6, seed=3, noise=Noise(labelled_per_batch=5))
+    whole = {t: tuple(v.tolist()) for b in data.clean().epoch(0) for t, v in zip(texts(attribute_processor, [b]), b["attributes"], strict=True)}
+    seen = Counter()
+    torch.manual_seed(0)
+    for batch in data.epoch(0):
+        num = len(batch["attributes"]) - 5
+        assert (batch["attributes"][:num] == -1).all() and (batch["attributes"][num:] >= 0).any(1).all()
+        added = list(zip(texts(attribute_processor, [batch])[num:], batch["attributes"][num:].tolist(), strict=True))
+        assert all(whole[text] == tuple(values) for text, values in added) and len({text for text, _ in added}) == 5
+        seen.update(text for text, _ in added)
+    assert set(seen) == {text for text, values in whole.items() if max(values) >= 0}
+    assert sum(len(b["attributes"]) for b in data.clean().epoch(0)) == len(labelled_rows)
+
+
+def test_more_additions_than_labels_are_all_of_them_in_turn(attribute_processor, labelled_rows):
+    few = [{**row, "mood": None, "tense": "past" if i < 3 else None} for i, row in enumerate(labelled_rows)]
+    data = in_memory(attribute_processor, few, batch_size=16, noise=Noise(labelled_per_batch=7))
+    added = texts(attribute_processor, [next(data.epoch(0))])[-7:]
+    assert sorted(Counter(added).values()) == [2, 2, 3]
+
+
+def test_labels_that_are_not_there_are_asked_for_in_vain(processor, attribute_processor, rows, labelled_rows):
+    for options, message in (
+        ({"labelled": 500}, "'mood': 500 labels cannot be kept: there are 2 values and 136 labelled"),
+        ({"labelled": 1}, "'mood': 1 labels cannot be kept"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            in_memory(attribute_processor, labelled_rows, batch_size=16, **options)
+    with pytest.raises(ValueError, match="have no attributes: give data.attributes"):
+        in_memory(processor, rows, batch_size=16, labelled=4)
+    with pytest.raises(ValueError, match="mine has no label that the model knows"):
+        in_memory(attribute_processor, [{"text": "the cat"}], batch_size=16, noise=Noise(labelled_per_batch=2), name="mine")
+    with pytest.raises(ValueError, match="a stream does not know its labelled sentences"):
+        StreamedBatches(attribute_processor, labelled_rows, batch_size=8, noise=Noise(labelled_per_batch=2))

@@ -209,10 +209,10 @@ def test_balanced_leaves_unknown_labels_out_and_refuses_what_cannot_be():
         assert sorted(np.bincount(labels[chosen]).tolist()) == [3, 4] and len(set(chosen.tolist())) == 7
     assert np.bincount(labels[balanced(labels, 9, 0)]).tolist() == [5, 4]  # the odd one from the class that has it
     for num in (10, 11):
-        with pytest.raises(ValueError, match="at least 5 of each of 2 classes, but class 1 has 4 images"):
+        with pytest.raises(ValueError, match="at least 5 of each of 2 values, but value 1 has 4 examples"):
             balanced(labels, num, 0)
     for num in (1, 0, 35):
-        with pytest.raises(ValueError, match=f"{num} labels cannot be kept: there are 2 classes and 34 labelled images"):
+        with pytest.raises(ValueError, match=f"{num} labels cannot be kept: there are 2 values and 34 labelled examples"):
             balanced(labels, num, 0)
 
 

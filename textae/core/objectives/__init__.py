@@ -3,6 +3,9 @@
 from collections.abc import Callable
 
 from textae.core.objectives.adversary import CategoryAdversary, LatentAdversary, StyleAdversary
+from textae.core.objectives.attribute_adversary import AttributeAdversary
+from textae.core.objectives.attribute_code import AttributeCode
+from textae.core.objectives.attribute_information import AttributeInformation
 from textae.core.objectives.base import Objective, Term
 from textae.core.objectives.categories import Classification, ClusterHeadDistance
 from textae.core.objectives.commitment import Commitment
@@ -21,6 +24,9 @@ TERMS: dict[str, Callable[..., Term]] = {
     "style_adversary": StyleAdversary,
     "classification": Classification,
     "cluster_head_distance": ClusterHeadDistance,
+    "attribute_adversary": AttributeAdversary,
+    "attribute_information": AttributeInformation,
+    "attribute_code": AttributeCode,
     "sparsity": Sparsity,
     "l1_weights": L1Weights,
     "l2_weights": L2Weights,
@@ -30,6 +36,9 @@ __all__ = [
     "IWAE",
     "KL",
     "TERMS",
+    "AttributeAdversary",
+    "AttributeCode",
+    "AttributeInformation",
     "Classification",
     "ClusterHeadDistance",
     "Commitment",

@@ -24,11 +24,9 @@ from textae.core.autoencoder import Autoencoder, AutoencoderOutput
 from textae.core.config import build, choose
 from textae.core.objectives.attributes import Labels
 from textae.core.objectives.base import Term, TermValue, frozen_call
+from textae.core.objectives.critic import PARTS, check_critic, make_critic
 from textae.core.objectives.targets import TARGETS
 from textae.core.schedules import Schedule
-
-PARTS = ("all", "categories", "style")
-ACTIVATIONS = {"leaky_relu": lambda: nn.LeakyReLU(0.2), "relu": nn.ReLU, "elu": nn.ELU, "tanh": nn.Tanh}
 
 
 class LatentAdversary(Term):
@@ -62,9 +60,7 @@ class LatentAdversary(Term):
         layers: int = 2, activation: str = "leaky_relu", noise: float = 0.0, smoothing: float = 0.0,
     ):  # fmt: skip
         super().__init__(weight, lr)
-        for name, count in (("hidden_dim", hidden_dim), ("layers", layers)):
-            if not isinstance(count, int) or count < 1:
-                raise ValueError(f"a critic's {name} is {count!r}; it must be a whole number of at least 1")
+        check_critic(hidden_dim, layers, activation)
         if noise < 0:
             raise ValueError(f"a critic's noise is {noise}; a standard deviation cannot be negative")
         if not 0 <= smoothing < 0.5:
@@ -72,7 +68,7 @@ class LatentAdversary(Term):
         self.target = build(TARGETS, prior, kind="target", where="an adversary's prior")
         choose(dict.fromkeys(PARTS), part, "part of a code")
         self.part, self.labels = part, None if labels is None else Labels(labels)
-        self.hidden_dim, self.layers, self.activation = hidden_dim, layers, choose(ACTIVATIONS, activation, "activation of a critic")
+        self.hidden_dim, self.layers, self.activation = hidden_dim, layers, activation
         self.noise, self.smoothing = noise, smoothing
         self.judged, self.num_labels = slice(None), 0
         self.critic: nn.Sequential | None = None
@@ -94,11 +90,7 @@ class LatentAdversary(Term):
                     "components: there must be one for each; set prior={target: gaussian_mixture, components: ...}"
                 )
             width += self.num_labels + 1
-        hidden = [self.hidden_dim] * self.layers
-        stages: list[nn.Module] = []
-        for a, b in zip([width, *hidden[:-1]], hidden, strict=True):
-            stages += [nn.Linear(a, b), self.activation()]
-        self.critic = nn.Sequential(*stages, nn.Linear(hidden[-1], 1))
+        self.critic = make_critic(width, 1, self.hidden_dim, self.layers, self.activation)
 
     def forward(self, model: Autoencoder, output: AutoencoderOutput, batch: dict[str, Tensor], step: int) -> TermValue:
         """The encoder's cost -log D(z) for each example; the critic's own cross-entropy, in nats a draw."""

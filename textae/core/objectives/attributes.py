@@ -1,12 +1,14 @@
-"""The labels that a term asks a batch for: which column holds an attribute, and how many values it has.
+"""The labels that a term asks a batch for: whose, which column holds them, and how a cost is averaged over them.
 
 Shapes: B examples, A attributes.
 """
 
+from collections.abc import Mapping, Sequence
+
 from torch import Tensor
 
 from textae.core.autoencoder import Autoencoder
-from textae.core.config import nearest
+from textae.core.config import choose, nearest
 
 
 class Labels:
@@ -42,3 +44,28 @@ class Labels:
         if "attributes" not in batch:
             raise ValueError(f"the batches hold no attributes, so none has a label {self.attribute!r}: give data.attributes, or for images data.labels=true")
         return batch["attributes"][:, self._column]
+
+
+def chosen(known: Mapping[str, Sequence[str]], names: Sequence[str] | None) -> list[str]:
+    """The attributes that a term is about, sorted by name; None stands for all that the model has.
+
+    Raises:
+        ValueError: There is none, or a name is unknown or occurs twice.
+    """
+    if isinstance(names, str):
+        raise ValueError(f"attributes is {names!r}; it must be a list: attributes=[{names}]")
+    if names is not None:
+        for name in names:
+            choose(known, name, "attribute")
+        if len(set(names)) < len(names):
+            raise ValueError(f"attributes is {list(names)}; name each one once")
+    found = sorted(known if names is None else names)
+    if not found:
+        raise ValueError("the term has no attributes to work on: the model has none, or attributes=[] names none; set data.attributes")
+    return found
+
+
+def labelled_mean(costs_B: Tensor, values_B: Tensor) -> Tensor:
+    """The mean over labelled examples; 0 where there is none."""
+    labelled_B = values_B >= 0
+    return (costs_B * labelled_B).sum() / labelled_B.sum().clamp_min(1)
