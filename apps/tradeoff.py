@@ -1,0 +1,86 @@
+"""What methods of editing trade over the strength k: accuracy, content and fluency, as one figure and one table."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from textae.edit_metrics import EditFigures
+
+# what the table calls a figure: (its name, digits)
+COLUMNS = {
+    "ACC %": ("accuracy", 1),
+    "self-BLEU": ("self_bleu", 1),
+    "√(ACC·self-BLEU)": ("geometric_mean", 1),
+    "ref. BLEU": ("reference_bleu", 1),
+    "exact %": ("exact_match", 1),
+    "PPL ×": ("ppl_ratio", 2),
+    "content F1": ("content_overlap", 1),
+    "unchanged %": ("unchanged", 1),
+    "distinct-2": ("distinct_2", 3),
+}
+FLUENCY_BAR = 1.25  # perplexity of edits over that of their sources, at most
+
+
+def table(curves: "Mapping[str, Mapping[float, EditFigures]]") -> str:
+    """The figures of `textae.edit_metrics.tradeoff` by method, in Markdown."""
+    lines = ["| method | k | " + " | ".join(COLUMNS) + " |", "|---|" + "---:|" * (1 + len(COLUMNS))]
+    for method, curve in curves.items():
+        for strength, figures in curve.items():
+            values = [(getattr(figures, name), digits) for name, digits in COLUMNS.values()]
+            cells = ["–" if value is None else f"{value:.{digits}f}" for value, digits in values]
+            lines.append(f"| {method} | {strength:g} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def plot(curves: "Mapping[str, Mapping[float, EditFigures]]") -> "Figure":
+    """Accuracy against self-BLEU, and perplexity ratio against accuracy: one line a method, one point a strength.
+
+    Bars are the figures' 95 % intervals, where they have any.
+    """
+    from matplotlib.figure import Figure  # not pyplot, which keeps figures and picks a backend for the process
+
+    figure = Figure(figsize=(10, 4.2))
+    left, right = figure.subplots(1, 2)
+    for axis, x, y in ((left, "self_bleu", "accuracy"), (right, "accuracy", "ppl_ratio")):
+        for number, (method, curve) in enumerate(curves.items()):
+            points, color = list(curve.values()), f"C{number}"
+            xs, ys = [getattr(f, x) for f in points], [getattr(f, y) for f in points]
+            axis.plot(xs, ys, "o-", color=color, label=method)
+            bars = {"fmt": "none", "ecolor": color, "alpha": 0.35}
+            axis.errorbar(xs, ys, xerr=_bars(points, x), yerr=_bars(points, y), **bars)
+            for strength, at in zip(curve, zip(xs, ys, strict=True), strict=True):
+                axis.annotate(f"k={strength:g}", at, textcoords="offset points", xytext=(6, 5), fontsize=8)
+    right.axhline(FLUENCY_BAR, color="gray", linestyle=":", label=f"bar {FLUENCY_BAR}")
+    right.axhline(1.0, color="gray", linewidth=0.6, label="sources")
+    left.set_xlabel("self-BLEU to the source (more is better)")
+    left.set_ylabel("accuracy by the judges, % (more is better)")
+    left.set_title("attribute against content")
+    right.set_xlabel("accuracy by the judges, % (more is better)")
+    right.set_ylabel("perplexity / that of the sources (less is better)")
+    right.set_title("attribute against fluency")
+    for axis in (left, right):
+        axis.legend(fontsize=8)
+    figure.tight_layout()
+    return figure
+
+
+def draw(curves: "Mapping[str, Mapping[float, EditFigures]]", out: Path) -> None:
+    """Write `plot` to a file, .svg, .png or .pdf, as a whole."""
+    temporary = out.with_name(f".new.{out.name}")  # the ending names the format
+    try:
+        plot(curves).savefig(temporary)
+        temporary.replace(out)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _bars(points: "list[EditFigures]", name: str) -> list[list[float]] | None:
+    """Distances from the figures to the ends of their intervals, below and above; None where one has no interval."""
+    if not all(name in figures.intervals for figures in points):
+        return None
+    ends = [(getattr(figures, name), *figures.intervals[name]) for figures in points]
+    # BLEU is no mean: the figure of all may lie outside the percentiles of draws, and a bar has no negative length
+    return [[max(value - low, 0.0) for value, low, _ in ends], [max(high - value, 0.0) for value, _, high in ends]]
