@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from apps.images.cli import app as image_app
+from apps.judging import app as judge_app
 from apps.text_io import emit, read_inputs
 
 # Read by oneDNN when torch is loaded. Sentences of all lengths fill its cache of 1,024 kernels, megabytes each; 128 cost no time.
@@ -26,6 +27,7 @@ app = typer.Typer(
 configs_app = typer.Typer(help="The bundled configs.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(configs_app, name="configs")
 app.add_typer(image_app, name="image")
+app.add_typer(judge_app, name="judge")
 
 Model = Annotated[str, typer.Option("--model", "-m", help="Bundled name, folder or Hub id.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
@@ -35,6 +37,9 @@ Column = Annotated[str, typer.Option(help="The column of sentences in a table.")
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write to a file instead of the screen.")]
 Seed = Annotated[int, typer.Option(help="Makes every draw repeatable.")]
+Tense = Annotated[str, typer.Option(help="past, present, future or other, where the model knows tense.")]
+Sentiment = Annotated[str, typer.Option(help="negative or positive, where the model knows sentiment; for `edit` also a number such as -1.5.")]
+Attributes = Annotated[list[str] | None, typer.Option("--attribute", "-a", help="Any attribute, as NAME=VALUE; may be repeated.")]
 Beams = Annotated[int, typer.Option(min=1, max=64, help="Beam search width; 1 is greedy.")]
 
 
@@ -76,12 +81,21 @@ def evaluate(
     limit: Annotated[int, typer.Option(min=0, help="Measure the first so many alone; 0 for all.")] = 0,
     bf16: Annotated[bool, typer.Option("--bf16", help="Compute bounds in bfloat16.")] = False,
     card: Annotated[bool, typer.Option("--card", help="Write the figures on the model's card.")] = False,
+    edits: Annotated[Path | None, typer.Option(help="Measure a file of `textae edit --json` instead: attribute, content, fluency.")] = None,
+    judge: Annotated[list[str] | None, typer.Option(help="With --edits: folder of a judge (textae judge train); may be repeated.")] = None,
+    fluency: Annotated[str, typer.Option(help="With --edits: the data set whose training text the language model counts.")] = "",
+    references: Annotated[Path | None, typer.Option(help="With --edits: what they should have become, one a line.")] = None,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: AsJson = False,
     out: Out = None,
 ) -> None:
     """Likelihood, KL, mutual information, active units, reconstruction and sample quality."""
+    if edits is not None:
+        from apps.judging import measure_edits
+
+        found = measure_edits(edits, judge or [], fluency, references, seed)
+        return emit([found], out, as_json, text=lambda row: "\n".join(f"{k:24} {_short(v)}" for k, v in row.items() if k != "intervals"))
     from apps.evaluation import evaluate as measure
     from apps.evaluation import write_evaluation
     from textae.core.catalog import find_checkpoint
@@ -157,16 +171,49 @@ def sample(
     beams: Beams = 1,
     top_p: Annotated[float, typer.Option(min=0.0, max=1.0, help="Nucleus sampling of words; 0 is greedy.")] = 0.0,
     temperature: Annotated[float, typer.Option(min=0.01, max=10.0, help="Of sampled words, with --top-p.")] = 1.0,
+    tense: Tense = "",
+    sentiment: Sentiment = "",
+    attribute: Attributes = None,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: AsJson = False,
     out: Out = None,
 ) -> None:
-    """Sentences drawn from the prior."""
+    """Sentences drawn from the prior, with the attributes that are asked for."""
     space = _open(model, device)
     words = {"do_sample": True, "top_p": top_p, "temperature": temperature} if top_p else {"num_beams": beams}
-    drawn = space.sample(num, spread=spread, seed=seed, **words)
+    drawn = space.sample(num, spread=spread, seed=seed, attributes=_targets(tense, sentiment, attribute), **words)
     emit([{"sentence": s} for s in drawn], out, as_json, text=lambda row: row["sentence"])
+
+
+@app.command()
+def edit(
+    sentences: Sentences = None,
+    model: Model = "everyday",
+    file: FromFile = None,
+    column: Column = "text",
+    tense: Tense = "",
+    sentiment: Sentiment = "",
+    attribute: Attributes = None,
+    method: Annotated[str, typer.Option(help="auto, condition, offset, probe, gradient or ode.")] = "auto",
+    strength: Annotated[float, typer.Option(help="How far; 1 is one step as the method counts it.")] = 1.0,
+    candidates: Annotated[int, typer.Option(min=1, help="From which the best is chosen; 1 is the quickest.")] = 12,
+    device: Device = "auto",
+    as_json: AsJson = False,
+    out: Out = None,
+) -> None:
+    """Give sentences another tense or sentiment and keep the rest: textae edit "I am happy." --tense past."""
+    from dataclasses import asdict
+
+    targets = {k: _number_or_name(v) for k, v in _targets(tense, sentiment, attribute).items()}
+    lines = read_inputs(sentences, file, column)
+    space = _open(model, device)
+    if unknown := [name for name in targets if name not in space.attributes]:
+        from textae.core.config import nearest
+
+        raise ValueError(f"{model} knows no attribute {unknown[0]!r}: {nearest(unknown[0], space.attributes) if space.attributes else 'it was trained with none'}")
+    found = _in_parts(lambda part: space.edit(part, method=method, strength=strength, candidates=candidates, **targets), lines, "edit", 256)
+    emit([asdict(e) for e in found], out, as_json, text=lambda row: row["text"] + (f"\t({row['reason']})" if row["reason"] else ""))
 
 
 @app.command()
@@ -189,6 +236,21 @@ def interpolate(
     found = _open(model, device).interpolate(*lines, steps=steps, path=path, num_beams=beams)
     rows = [{"t": i / (steps - 1), "sentence": s} for i, s in enumerate(found)]
     emit(rows, out, as_json, text=lambda row: row["sentence"])
+
+
+@app.command()
+def label(
+    file: Annotated[Path, typer.Argument(help="Sentences: .txt .csv .tsv .jsonl .parquet, or .gz of them; its columns are kept.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The labelled file: .jsonl, .tsv or .csv.")],
+    attributes: Annotated[str, typer.Option(help="What to label, with commas between.")] = "tense,sentiment",
+    column: Column = "text",
+) -> None:
+    """Add tense and sentiment to the sentences of a file: textae label FILE --attributes tense -o OUT.tsv."""
+    from apps.labeling import label as write
+    from apps.labeling import summary
+
+    names = [name.strip() for name in attributes.split(",") if name.strip()]
+    typer.echo(summary(write(file, names, out, column)), err=True)
 
 
 @app.command()
@@ -278,6 +340,24 @@ def _open(model: str, device: str):
     from apps.catalog import open_space
 
     return open_space(model, device)
+
+
+def _targets(tense: str, sentiment: str, attribute: list[str] | None) -> dict[str, str]:
+    """The attributes that options name."""
+    found = {name: value for name, value in (("tense", tense), ("sentiment", sentiment)) if value}
+    for word in attribute or []:
+        name, equals, value = word.partition("=")
+        if not (equals and name and value):
+            raise ValueError(f"--attribute {word!r} must look like tense=past")
+        found[name] = value
+    return found
+
+
+def _number_or_name(value: str) -> str | float:
+    try:
+        return float(value)
+    except ValueError:
+        return value
 
 
 def _in_parts(work: Callable, lines: list[str], verb: str, size: int = 2048) -> Any:

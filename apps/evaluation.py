@@ -39,7 +39,7 @@ def evaluate(
     judged, examples = examples, examples[:limit] if limit else examples
     rows, on = rows[: len(examples)] if rows else rows, f"{on}, the first {len(examples):,}" if len(examples) < len(judged) else on
     if data:
-        examples, how = kind.as_trained(space, examples, seed)
+        examples, rows, how = kind.as_trained(space, examples, rows, seed)
         on += how
     told = space.model.config.decoder_attributes  # a conditioned model is told what the data set knows
     rows = [{k: row[k] for k in told if k in row} for row in rows] if rows is not None and told else None

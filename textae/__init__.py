@@ -5,6 +5,7 @@ from typing import Any
 
 _PUBLIC = {
     "LatentSpace": "textae.space",
+    "Edit": "textae.editing",
     "RNNVAE": "textae.models.rnn",
     "RNNVAEConfig": "textae.models.rnn",
     "SentenceProcessor": "textae.data.processor",
@@ -12,10 +13,15 @@ _PUBLIC = {
     "TrainerOptions": "textae.core.options",
     "Objective": "textae.core.objectives",
     "Score": "textae.core.space",
+    "TransformerVAE": "textae.models.transformer",
+    "TransformerVAEConfig": "textae.models.transformer",
 }
 
 __version__ = "0.1.0"
-__all__ = ["LatentSpace", "Objective", "RNNVAE", "RNNVAEConfig", "Score", "SentenceProcessor", "Trainer", "TrainerOptions"]
+__all__ = [
+    "Edit", "LatentSpace", "Objective", "RNNVAE", "RNNVAEConfig", "Score", "SentenceProcessor", "Trainer", "TrainerOptions", "TransformerVAE",
+    "TransformerVAEConfig",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,9 @@
 """`LatentSpace` for sentences: finds a checkpoint, loads model and tokenizer, adds what only text has."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -11,6 +12,11 @@ from textae.core.config import nearest
 from textae.core.space import LatentSpace as CoreLatentSpace
 from textae.data.processor import SentenceProcessor
 from textae.models import MODELS, model_classes
+
+if TYPE_CHECKING:
+    from textae.classifiers.bag import BagClassifier
+    from textae.core.editing import AttributeCodes
+    from textae.editing import Edit
 
 ZOO = Path(__file__).parent / "zoo"
 EXAMPLES = "examples.txt"
@@ -44,6 +50,63 @@ class LatentSpace(CoreLatentSpace):
         space = cls(model, processor, name=str(source), examples=[s for s in examples if s])
         space.folder = folder
         return space.to(device)
+
+    # --- attributes -------------------------------------------------------------------------------------------
+
+    @cached_property
+    def readers(self) -> "dict[str, BagClassifier]":
+        """Classifiers beside the model that tell which value of an attribute a sentence has; empty where there are none."""
+        from textae.editing.readers import load_readers
+
+        return load_readers(self.folder)
+
+    @cached_property
+    def attribute_codes(self) -> "AttributeCodes | None":
+        """What `attributes.safetensors` beside the model says of attributes in its codes; None where there is none."""
+        from textae.core.editing import attributes_of
+        from textae.core.editing.storage import FILE
+
+        return attributes_of(self) if self.folder is not None and (self.folder / FILE).is_file() else None
+
+    @property
+    def attributes(self) -> dict[str, list[str]]:
+        """Values of each attribute that `edit` can give a sentence, by name; of `sample` those that the decoder is told."""
+        found = {} if self.attribute_codes is None else {n: list(a.values) for n, a in self.attribute_codes.attributes.items()}
+        return dict(sorted({**found, **self.model.config.decoder_attributes}.items()))
+
+    def edit(self, raw: str | Sequence[str], *, method: str = "auto", strength: float = 1.0, candidates: int = 12, **targets: Any) -> "Edit | list[Edit]":
+        """Sentences with other attributes and the same content: `edit("I am happy.", tense="past", sentiment=-1.5)`.
+
+        Args:
+            raw: One sentence, or a list.
+            method: "auto", "condition", "offset", "probe", "gradient" or "ode"; see `textae.editing.edit_sentences`.
+            strength: How far; 1 is one step as the method counts it.
+            candidates: From which the best is chosen; 1 is the quickest.
+            **targets: A value for each attribute, or of two-valued ones a number whose sign picks the value and whose size
+                multiplies the strength; and options of `edit_sentences` and of the method.
+
+        Returns:
+            An `Edit` for one sentence, a list of them in order for a list.
+
+        Raises:
+            ValueError: An unknown attribute, value, method or option, or a number out of range.
+        """
+        from textae.editing import edit_sentences
+
+        single = self.processor.is_single(raw)
+        wanted = {k: v for k, v in targets.items() if k in self.attributes}
+        options = {k: v for k, v in targets.items() if k not in wanted}
+        if not wanted and options and isinstance(next(iter(options.values())), str):  # an attribute that does not exist
+            wanted, options = options, {}
+        found = edit_sentences(self, [raw] if single else list(raw), wanted, method=method, strength=strength, candidates=candidates, **options)
+        return found[0] if single else found
+
+    def sample(
+        self, num: int = 1, *, spread: float = 1.0, seed: int | None = None, attributes: Mapping[str, str] | None = None, **options: Any
+    ) -> list[str]:
+        """As in the core; attributes may be given by name: `sample(5, tense="future", sentiment="negative")`."""
+        named = {k: options.pop(k) for k in list(options) if k in self.model.config.decoder_attributes}
+        return super().sample(num, spread=spread, seed=seed, attributes={**(attributes or {}), **named} or None, **options)
 
     def decode(self, z: Tensor, **options: Any) -> Any:
         """As in the core; a sentence may become as long as the model takes, unless `max_new_tokens` or `max_length` says less."""

@@ -139,7 +139,7 @@ def read_set(name: str, split: str, **options: Any) -> Any:
     return choose(choose(DATASETS, name, "data set")(**options), split, f"split of {name}")
 
 
-def as_trained(space: Any, examples: list[Any], seed: int) -> tuple[list[Any], str]:
+def as_trained(space: Any, examples: list[Any], rows: Any, seed: int) -> tuple[list[Any], Any, str]:
     """Images of a named set as the model's own run made them, binarized where it did, and that in words."""
     import numpy as np
 
@@ -148,10 +148,10 @@ def as_trained(space: Any, examples: list[Any], seed: int) -> tuple[list[Any], s
     run = space.folder / "run.yaml"
     binarize = read_config(run)["data"].get("binarize") if run.is_file() else None
     if binarize is None:
-        return examples, ""
+        return examples, rows, ""
     pixels = np.stack(examples)
     level = 127.5 if binarize == "threshold" else np.random.default_rng(seed).random(pixels.shape) * 255
-    return list(np.where(pixels > level, np.uint8(255), np.uint8(0))), f", {'dynamically binarized' if binarize == 'dynamic' else 'binarized'}"
+    return list(np.where(pixels > level, np.uint8(255), np.uint8(0))), rows, f", {'dynamically binarized' if binarize == 'dynamic' else 'binarized'}"
 
 
 def judge(space: Any, name: str, examples: list[Any], num_samples: int, seed: int) -> dict[str, Any]:

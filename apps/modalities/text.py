@@ -10,6 +10,7 @@ from textae.core.config import arguments, call, check_keys, choose
 from textae.models import MODELS, model_classes
 
 logger = logging.getLogger(__name__)
+Rows = list[dict[str, str]] | None
 
 __all__ = ["MODELS", "SECTIONS", "USE", "ZOO", "as_trained", "check", "finish", "fit", "judge", "load", "model_classes", "model_settings", "prepare", "read_split", "space_class", "terms"]
 
@@ -21,14 +22,15 @@ space.interpolate("I was happy to see you.", "It will rain tomorrow.")"""
 SECTIONS = ("tokenizer", "examples")  # beside those of every config
 # What the section `data` says itself; the rest goes to the data set.
 DATA_KEYS = (
-    "name", "batch_size", "max_tokens", "corruption", "word_drop", "attribute_drop", "streaming", "attributes", "pool", "valid_limit",
+    "name", "batch_size", "max_tokens", "corruption", "word_drop", "attribute_drop", "streaming", "attributes", "labelers", "labelled",
+    "labelled_per_batch", "pool", "valid_limit",
 )  # fmt: skip
 EXAMPLE_CHARS = 120  # an example is to be read at a glance
 
 
 def terms() -> Mapping[str, type]:
     """Terms that an objective may list."""
-    from textae.core.objectives import TERMS
+    from textae.objectives import TERMS
 
     return TERMS
 
@@ -64,11 +66,32 @@ def check(config: Mapping[str, Any]) -> None:
     for name, values in (data.get("attributes") or {}).items():
         if not isinstance(values, list) or not values:
             raise ValueError(f"data.attributes.{name} must list the attribute's values; got {values!r}")
+    check_labelers(data)
+    for key in ("labelled", "labelled_per_batch"):
+        if data.get(key) is not None:
+            number(data, key, 1, least=1, whole=True)
+            if data.get("streaming"):
+                raise ValueError(f"data.{key} chooses among all labels, and a stream is never seen as a whole: leave out data.streaming")
     tokenizer = config.get("tokenizer", {})
     check_keys(tokenizer, [*(k for k in arguments(train_tokenizer) if k != "texts"), "path", "train_on"], "tokenizer")
     for key in ("vocab_size", "min_frequency", "train_on"):
         number(tokenizer, key, 1, least=1, whole=True, where="tokenizer")
     check_keys(config.get("examples", {}), ["num", "seed"], "examples")
+
+
+def check_labelers(data: Mapping[str, Any]) -> None:
+    """Raise a ValueError if `data.labelers` names what cannot label here, or gives values that `data.attributes` lacks."""
+    from textae.labels import LABELERS
+    from textae.labels.labeler import find_labelers
+
+    if data.get("labelers") is None:
+        return
+    if not isinstance(data["labelers"], list) or not all(isinstance(name, str) for name in data["labelers"]):
+        raise ValueError(f"data.labelers must list names, such as [tense, sentiment]; got {data['labelers']!r}")
+    for name, labeler in find_labelers(data["labelers"], LABELERS).items():
+        listed = (data.get("attributes") or {}).get(name, labeler.values)
+        if missing := [value for value in labeler.values if value not in listed]:
+            raise ValueError(f"data.attributes.{name} lacks {', '.join(missing)}, which the labeler {name!r} gives: add what is missing, or leave the list out")
 
 
 def read_split(name: str, split: str) -> tuple[list[str], list[dict[str, str]], str]:
@@ -80,9 +103,23 @@ def read_split(name: str, split: str) -> tuple[list[str], list[dict[str, str]], 
     return [row["text"] for row in rows], attributes, f"{name}, split {split} ({len(rows):,} sentences)"
 
 
-def as_trained(space: Any, examples: list[str], seed: int) -> tuple[list[str], str]:
-    """Sentences are measured as they are."""
-    return examples, ""
+def as_trained(space: Any, examples: list[str], rows: Rows, seed: int) -> tuple[list[str], Rows, str]:
+    """Sentences as they are; rows with the attributes that the model's own run had labelled, where a row lacks them."""
+    from textae.core.config import read_config
+
+    run = space.folder / "run.yaml"
+    names = [n for n in (read_config(run)["data"].get("labelers") or [] if run.is_file() else []) if n in space.model.config.decoder_attributes]
+    if not names:
+        return examples, rows, ""
+    from textae.labels import LABELERS
+    from textae.labels.labeler import find_labelers
+
+    rows = [dict(row) for row in rows or [{}] * len(examples)]
+    for name, labeler in find_labelers(names, LABELERS).items():
+        for row, value in zip(rows, labeler(examples), strict=True):
+            if value is not None:
+                row.setdefault(name, value)
+    return examples, rows, f", told {' and '.join(names)}"
 
 
 def judge(space: Any, name: str, examples: list[str], num_samples: int, seed: int) -> dict[str, Any]:
@@ -129,8 +166,15 @@ def load_corpora(config: Mapping[str, Any]) -> dict[str, Any]:
     if attributes and data["name"] in ("files", "hub"):
         options["attribute_columns"] = list(attributes)
     corpora = DATASETS[data["name"]](**options)
-    check_keys(attributes, corpora["train"].attributes, "data.attributes")
+    check_keys(attributes, [*corpora["train"].attributes, *(data.get("labelers") or [])], "data.attributes")
     return corpora
+
+
+def attribute_values(data: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The values of every attribute that a config's data carries: those that it lists, and its labelers' own."""
+    from textae.labels import LABELERS
+
+    return {**{name: list(LABELERS[name].values) for name in data.get("labelers") or []}, **(data.get("attributes") or {})}
 
 
 def load(config: Mapping[str, Any], seed: int, kept: Path | None = None) -> tuple[Any, Any]:
@@ -144,9 +188,11 @@ def load(config: Mapping[str, Any], seed: int, kept: Path | None = None) -> tupl
     from textae.data.batching import Noise, StreamedBatches, in_memory
     from textae.data.corruption import Corruption
     from textae.data.processor import SentenceProcessor
+    from textae.labels import LABELERS
+    from textae.labels.labeler import labelled
 
     data, corpora = config["data"], load_corpora(config)
-    attributes = data.get("attributes") or {}
+    attributes = attribute_values(data)
     if kept is not None:
         processor = SentenceProcessor.from_pretrained(kept)
     else:
@@ -157,12 +203,16 @@ def load(config: Mapping[str, Any], seed: int, kept: Path | None = None) -> tupl
         corruption=Corruption(**data["corruption"]) if data.get("corruption") else None,
         word_drop=data.get("word_drop", 0.0),
         attribute_drop=data.get("attribute_drop", 0.1),
+        labelled_per_batch=data.get("labelled_per_batch", 0),
     )
+    if data.get("labelers"):  # only here: tokenizer and examples need the text alone
+        labelers = {name: LABELERS[name] for name in data["labelers"]}
+        corpora = {split: labelled(corpus, labelers) for split, corpus in corpora.items()}
     shared = {"batch_size": data.get("batch_size", 64), "max_tokens": data.get("max_tokens", 64), "seed": seed}
     if data.get("streaming"):
         train = StreamedBatches(processor, corpora["train"], **shared, noise=noise)
     else:
-        train = in_memory(processor, corpora["train"], **shared, noise=noise, pool=data.get("pool", POOL), name="train")
+        train = in_memory(processor, corpora["train"], **shared, noise=noise, pool=data.get("pool", POOL), labelled=data.get("labelled"), name="train")
     valid = corpora.get("valid")
     if valid is not None:
         rows = islice(iter(valid), data.get("valid_limit"))
@@ -199,6 +249,8 @@ def write_examples(folder: Path, config: Mapping[str, Any]) -> None:
     wanted = set(drawn)  # the corpus is only looked through, never held
     copied = {text for corpus in load_corpora(config).values() for row in corpus if (text := row["text"].strip()) in wanted}
     drawn = [s for s in drawn if s not in copied]
+    lengths = map(len, space.processor.tokenizer(drawn, add_special_tokens=False)["input_ids"]) if drawn else ()
+    drawn = [s for s, length in zip(drawn, lengths, strict=True) if 0 < length <= space.processor.max_length]  # stray bytes take many tokens
     if not drawn:
         logger.warning("examples: none, every sample was empty, long or a copy")
         return

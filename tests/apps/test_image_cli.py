@@ -246,11 +246,11 @@ def test_binary_models_are_measured_on_binary_images(run, models, tmp_path):
 
     space = open_space(str(models["vae"] / "model"), "cpu")
     gray, _, _ = images.read_split("digits", "test")
-    assert images.as_trained(space, gray, 0)[0] is gray
+    assert images.as_trained(space, gray, None, 0)[0] is gray
     (tmp_path / "b.yaml").write_text(PLAIN.format(**{**MODELS["vae"], "data": ", labels: true, binarize: dynamic"}))
     code, out, error = run("train", "--config", tmp_path / "b.yaml", f"out={tmp_path / 'b'}", "trainer.epochs=1")
     assert not code, error
-    made, how = images.as_trained(open_space(str(tmp_path / "b"), "cpu"), gray, 0)
+    made, _, how = images.as_trained(open_space(str(tmp_path / "b"), "cpu"), gray, None, 0)
     assert how == ", dynamically binarized" and set(np.unique(made)) == {0, 255}
     assert abs(np.mean(made) - np.mean(gray)) < 1, "each pixel is white as often as its gray value says"
     code, out, error = run("evaluate", "--model", tmp_path / "b", "--data", "digits", "--split", "test", "--limit", "30", "--samples", "2", "--json")

@@ -22,7 +22,7 @@ from textae.core.files import whole_folder
 from textae.core.latent import PATHS, DiagonalGaussian, PointPosterior, Posterior
 from textae.core.metrics import active_units, importance_nll, is_discrete, kl_to_prior, mutual_information
 
-KEPT_FILES = ("README.md", "figures.json", "run.yaml", "examples.txt")
+KEPT_FILES = ("README.md", "figures.json", "run.yaml", "examples.txt", "attributes.safetensors", "readers")
 MUTUAL_INFORMATION_EXAMPLES = 10_000  # pairs grow with the square: 10,000 take about ten seconds on one core
 
 
@@ -106,9 +106,11 @@ class LatentSpace:
         with whole_folder(folder) as new:
             if folder.is_dir():
                 shutil.copytree(folder, new, dirs_exist_ok=True)
-            elif self.folder is not None:  # what a copy should have too: the card and its figures, the examples
+            elif self.folder is not None:  # what a copy should have too: the card and its figures, the examples, the attributes
                 for name in KEPT_FILES:
-                    if (self.folder / name).is_file():
+                    if (self.folder / name).is_dir():
+                        shutil.copytree(self.folder / name, new / name)
+                    elif (self.folder / name).is_file():
                         shutil.copy(self.folder / name, new / name)
             self.model.save_pretrained(new)
             self.processor.save_pretrained(new)
