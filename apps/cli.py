@@ -254,6 +254,21 @@ def label(
 
 
 @app.command()
+def attributes(
+    names: Annotated[list[str], typer.Argument(help="Such as tense and sentiment: columns of the data, or what `textae label` knows.")],
+    model: Annotated[str, typer.Option("--model", "-m", help="The folder of a model of your own.")],
+    data: Annotated[str, typer.Option(help="A named data set: its splits train and valid.")],
+    seed: Seed = 0,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Fit what edits need beside a model: readers of sentences, and attributes of its codes."""
+    from apps.attributes import fit_attributes
+
+    emit(fit_attributes(model, data, names, seed=seed, device=device), None, as_json, text=lambda row: "  ".join(f"{k} {_short(v)}" for k, v in row.items()))
+
+
+@app.command()
 def demo(
     model: Model = "everyday",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 7860,

@@ -41,19 +41,32 @@ def run(command: str, capsys, monkeypatch) -> str:
 @pytest.fixture
 def somewhere(tmp_path, monkeypatch):
     """A user's folder with the files that the README's commands speak of."""
-    for name in ("my.txt", "held-out.txt", "sentences.txt"):
+    for name in ("my.txt", "held-out.txt", "sentences.txt", "reviews.txt"):
         (tmp_path / name).write_text("\n".join(SENTENCES * 2) + "\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 NEEDS_RUNS = ("textae train", "textae configs cp", "textae demo --model runs/", "textae frontier", "textae bench", "textae evaluate --data")
-SHORT = [c for c in COMMANDS if not c.startswith(NEEDS_RUNS)]
+OF_ATTRIBUTES = ("textae attributes", "textae edit", "textae judge", "textae evaluate --edits")
+SHORT = [c for c in COMMANDS if not c.startswith(NEEDS_RUNS + OF_ATTRIBUTES)]
 
 
 @pytest.mark.parametrize("command", SHORT)
 def test_command(command, somewhere, capsys, monkeypatch):
     run(command, capsys, monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_attributes(somewhere, capsys, monkeypatch, data_folder):
+    """The section on attributes, in its order, on a model of two steps."""
+    section = README[README.index("**Attributes.**") : README.index("**Posterior collapse**")]
+    commands = [line.strip() for line in section.splitlines() if line.startswith("textae ")]
+    assert [c.split()[1] for c in commands] == ["label", "train", "attributes", "edit", "edit", "judge", "evaluate"]
+    for command in commands:
+        said = run(command, capsys, monkeypatch)
+    assert "accuracy" in said and "source_accuracy" in said
 
 
 def test_train_your_own(somewhere, capsys, monkeypatch):
