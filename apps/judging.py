@@ -92,6 +92,41 @@ def score(
         typer.echo(f"{value}: {counts[value]:,} of {len(rows):,} ({100 * counts[value] / len(rows):.1f} %)", err=True)
 
 
+@app.command()
+def tradeoff(
+    file: Annotated[Path, typer.Argument(help="Sentences that lack the value.")],
+    wanted: Annotated[str, typer.Option(help="What they are to become, as NAME=VALUE, such as tense=past.")],
+    judges: Annotated[list[str], typer.Option("--judge", help="Folder of a judge; may be repeated.")],
+    fluency: Annotated[str, typer.Option(help="The data set whose training text the language model counts.")],
+    model: Annotated[str, typer.Option("--model", "-m", help="Bundled name, folder or Hub id.")] = "everyday",
+    methods: Annotated[str, typer.Option(help="With commas between them.")] = "auto",
+    strengths: Annotated[str, typer.Option(help="k, with commas between them.")] = "0.5,1,1.5,2",
+    references: Annotated[Path | None, typer.Option(help="What they should become, one a line.")] = None,
+    candidates: Annotated[int, typer.Option(min=1, help="Of each edit.")] = 12,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    out: Annotated[Path, typer.Option("--out", "-o", help="The figure: .svg, .png or .pdf.")] = Path("tradeoff.svg"),
+) -> None:
+    """What editing costs in content and fluency, over methods and strengths: a table and a figure."""
+    from apps.tradeoff import draw, measure, table
+    from textae.data.corpus import read_files
+
+    name, equals, value = wanted.partition("=")
+    if not (equals and name and value):
+        raise ValueError(f"--wanted {wanted!r} must look like tense=past")
+    try:
+        factors = [float(k) for k in strengths.split(",")]
+    except ValueError:
+        raise ValueError(f"--strengths is {strengths!r}; give numbers with commas between them, such as 0.5,1,2") from None
+    said = None if references is None else [row["text"] for row in read_files(references)]
+    curves = measure(
+        model, [row["text"] for row in read_files(file)], name, value, methods=[m.strip() for m in methods.split(",") if m.strip()],
+        strengths=factors, judges=judges, fluency=fluency, references=said, candidates=candidates, seed=seed, device=device,
+    )  # fmt: skip
+    draw(curves, out)
+    typer.echo(table(curves))
+
+
 def evaluate_edits(
     sources: Sequence[str],
     edits: Sequence[str],

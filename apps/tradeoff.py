@@ -1,6 +1,6 @@
 """What methods of editing trade over the strength k: accuracy, content and fluency, as one figure and one table."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,48 @@ COLUMNS = {
     "distinct-2": ("distinct_2", 3),
 }
 FLUENCY_BAR = 1.25  # perplexity of edits over that of their sources, at most
+
+
+def measure(
+    model: str, sources: Sequence[str], attribute: str, value: str, *, methods: Sequence[str], strengths: Sequence[float], judges: Sequence[str],
+    fluency: str, references: Sequence[str] | None = None, candidates: int = 12, seed: int = 0, device: str = "auto",
+) -> "dict[str, dict[float, EditFigures]]":  # fmt: skip
+    """Edits of the same sentences by several methods at several strengths, and their figures.
+
+    Args:
+        model: Bundled name, folder or Hub id.
+        sources: Sentences that lack the value.
+        attribute, value: What they are to become.
+        methods: Of `LatentSpace.edit`.
+        strengths: k.
+        judges: Folders of judges of the attribute.
+        fluency: The named data set whose training text the language model counts.
+        references: What the edits should have become, in the order of the sources.
+        candidates: Of each edit.
+        seed: Of the bootstrap.
+        device: "auto" or a torch device.
+
+    Returns:
+        Figures by method and strength.
+
+    Raises:
+        ValueError: No methods, strengths, judges or data set; or what `edit` and `edit_figures` refuse.
+    """
+    from apps.catalog import open_space
+    from apps.judging import fluency_model, open_judge
+    from textae.edit_metrics import tradeoff
+
+    if not (methods and strengths and judges and fluency):
+        raise ValueError("a trade-off needs methods, strengths, judges (--judge FOLDER) and a language model (--fluency, a named data set)")
+    space, lm = open_space(model, device), fluency_model(fluency)
+    asked = {Path(folder).name: open_judge(folder) for folder in judges}
+    curves = {}
+    for method in methods:
+        edits = {
+            k: [e.text for e in space.edit(list(sources), method=method, strength=k, candidates=candidates, **{attribute: value})] for k in strengths
+        }
+        curves[method] = tradeoff(sources, edits, value, asked, lm, references, seed=seed)
+    return curves
 
 
 def table(curves: "Mapping[str, Mapping[float, EditFigures]]") -> str:
