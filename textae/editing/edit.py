@@ -30,7 +30,7 @@ UNKNOWN_TEXT = 0.25  # content words that the model must be able to say again be
 # with source tokens likelier by so many nats, and a nat of their cost weighs so much against a nat of the reader's.
 STEPS = (1.0, 1.5, 2.0)
 BIAS, FLUENCY = 1.0, 0.3
-MAX_CANDIDATES = 48
+MAX_CANDIDATES, REFINE_STEPS = 48, 30
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Edit:
 
 def edit_sentences(
     space: "LatentSpace", sentences: Sequence[str], targets: Mapping[str, str | float], *, method: str = "auto", strength: float = 1.0,
-    candidates: int = 12, refine_steps: int = 30, keep: float = 1.0, **options: Any,
+    candidates: int = 12, refine_steps: int | None = None, keep: float = 1.0, **options: Any,
 ) -> list[Edit]:  # fmt: skip
     """Edits of sentences, in order.
 
@@ -85,7 +85,7 @@ def edit_sentences(
             conditions where the model can, and is "probe" elsewhere.
         strength: How far; 1 is one step as the method counts it. From 0 to 2 for "condition".
         candidates: At least so many, from beams at once, 1.5 and 2 times the strength; 1 decodes greedily and asks nobody.
-        refine_steps: Of latent optimization; 0 edits the posterior mean.
+        refine_steps: Of latent optimization; 0 edits the posterior mean; None is 30, and 0 with one candidate.
         keep: Weight of kept words against the wanted values in the choice.
         options: Of an editor of codes.
 
@@ -95,6 +95,7 @@ def edit_sentences(
     choose(dict.fromkeys(METHODS), method, "method of editing")
     if not 1 <= candidates <= MAX_CANDIDATES:
         raise ValueError(f"candidates is {candidates}; it must be from 1 to {MAX_CANDIDATES}")
+    refine_steps = (REFINE_STEPS if candidates > 1 else 0) if refine_steps is None else refine_steps
     if refine_steps < 0 or keep < 0:
         raise ValueError(f"refine_steps={refine_steps} and keep={keep} cannot be negative")
     wanted, size = _wanted(space, targets)
@@ -171,9 +172,8 @@ class _Job:
         if todo:
             normal = [self.space.processor.normalize(sentences[i]) for i in todo]  # as the model would write them
             rows = [self._source_values(i, read) for i in todo]
-            z = self._codes(normal, rows)
+            z, rebuilt = self._codes(normal, rows)
             texts = self._decode(normal, rows, z)
-            rebuilt = self._generate(z, self._values(rows))
             for k, i in enumerate(todo):
                 if content_f1(normal[k], rebuilt[k]) < UNKNOWN_TEXT:
                     why[i] = "the model cannot say this sentence again, so it cannot edit it: it knows short everyday English"
@@ -205,9 +205,11 @@ class _Job:
                 found[name] = value if value in values else None
         return found
 
-    def _codes(self, sentences: list[str], rows: list[dict[str, str | None]]) -> Tensor:
+    def _codes(self, sentences: list[str], rows: list[dict[str, str | None]]) -> tuple[Tensor, list[str]]:
+        """Codes, and what the model says with each of the sentence's own words before it."""
         batch = {name: t.to(self.space.device) for name, t in self.space.processor(sentences, None).items()}
-        return refine(self.space.model, batch, self._values(rows), steps=self.refine_steps)[0]
+        z, _, said = refine(self.space.model, batch, self._values(rows), steps=self.refine_steps)
+        return z, self.space.processor.decode(said.cpu())
 
     def _values(self, rows: Sequence[Mapping[str, str | None]]) -> Tensor | None:
         return torch.from_numpy(self.space.processor.attribute_ids(rows)).to(self.space.device) if self.told else None

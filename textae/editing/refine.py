@@ -17,7 +17,7 @@ from textae.models.tokens import IGNORED
 
 def refine(
     model: Autoencoder, batch: Batch, attributes: Tensor | None, *, steps: int = 30, lr: float = 0.1, pull: float = 0.5
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """Codes from which greedy decoding writes the batch's own sentences, where `steps` suffice.
 
     Adam from the posterior mean on -log p(x|z, a) + pull / 2 · |z - mean|², each sentence by itself: one that is exact stops,
@@ -32,7 +32,8 @@ def refine(
         pull: In nats for a unit of squared distance.
 
     Returns:
-        Codes, shape (B, D), and whether each is exact, bool of shape (B,).
+        Codes, shape (B, D); whether each is exact, bool of shape (B,); and the likeliest token at every place after the
+        sentence's own tokens before it, shape (B, T).
     """
     decoder, labels = model.decoder, batch["labels"]
     real = labels != IGNORED
@@ -46,10 +47,13 @@ def refine(
             z = mean.clone().requires_grad_()
             optimizer = torch.optim.Adam([z], lr=lr)
             kept, exact = mean.clone(), torch.zeros(len(mean), dtype=torch.bool, device=mean.device)
+            said = labels
             for step in range(steps + 1):
                 logits = decoder(input_ids=batch["decoder_input_ids"], latents=z, attributes=attributes).logits.float()
-                right = ((logits.argmax(-1) == labels) | ~real).all(1)
+                likeliest = logits.argmax(-1)
+                right = ((likeliest == labels) | ~real).all(1)
                 kept = torch.where(exact[:, None], kept, z.detach())
+                said = torch.where(exact[:, None], said, likeliest)
                 exact = exact | right
                 if step == steps or bool(exact.all()):
                     break
@@ -61,4 +65,4 @@ def refine(
     finally:
         for parameter in frozen:
             parameter.requires_grad_(True)
-    return kept, exact
+    return kept, exact, said.where(real, decoder.config.pad_token_id)

@@ -106,13 +106,13 @@ def test_refined_codes_say_their_sentences(space):
     batch = space.processor(sentences, None)
     attributes = torch.from_numpy(space.processor.attribute_ids([{"tense": "present"}] * 3))
     before = space.model.encode(**batch).mean
-    z, exact = refine(space.model, batch, attributes, steps=60)
-    assert exact.all()
+    z, exact, said = refine(space.model, batch, attributes, steps=60)
+    assert exact.all() and space.processor.decode(said) == sentences
     assert space.processor.decode(space.model.generate(z, attributes=attributes, max_new_tokens=8)) == sentences
-    still, _ = refine(space.model, batch, attributes, steps=0)
+    still, _, _ = refine(space.model, batch, attributes, steps=0)
     assert torch.allclose(still, before, atol=1e-5)
     assert all(p.requires_grad for p in space.model.decoder.parameters()) and all(p.grad is None for p in space.model.parameters())
-    near, _ = refine(space.model, batch, attributes, steps=60, pull=1e4)
+    near, _, _ = refine(space.model, batch, attributes, steps=60, pull=1e4)
     assert (near - before).norm() <= (z - before).norm() + 1e-6
 
 
