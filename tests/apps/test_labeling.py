@@ -246,7 +246,19 @@ def test_a_set_of_the_hub_is_labelled(config, tmp_path, monkeypatch):
         assert sorted(value for batch in batches.epoch(0) for value in batch["attributes"][:, 0].tolist()) == [0, 2]
 
 
+def test_few_labels_stand_in_every_batch(config):
+    """`labelled` hides all others, `labelled_per_batch` adds rows behind those whose labels are hidden."""
+    settings = resolve(config, ["data.labelers=[tense]", "data.labelled=4", "data.labelled_per_batch=3", "data.attribute_drop=0"])
+    splits, _ = text.load(settings, seed=0)
+    values = [batch["attributes"][:, 0].tolist() for batch in splits.train.epoch(0)]
+    assert all(row[:-3] == [-1] * (len(row) - 3) and min(row[-3:]) >= 0 for row in values) and len(values) == 3
+    known = [v for batch in splits.train.clean().epoch(0) for v in batch["attributes"][:, 0].tolist() if v >= 0]
+    assert len(known) == 4, "four labels in all"
+
+
 BAD_CONFIGS = {
+    "a part of a label": ("data.labelled=0", "data.labelled"),
+    "labels of a stream": ("data={name: files, train: x, streaming: true, labelers: [tense], labelled_per_batch: 2}", "leave out data.streaming"),
     "unknown": ("data.labelers=[tens]", "did you mean 'tense'"),
     "no list": ("data.labelers=tense", "must list names"),
     "a mapping inside": ("data.labelers=[{tense: x}]", "must list names"),

@@ -295,7 +295,7 @@ class RNNVAE(Autoencoder):
         super().__init__(config)
         self.decoder = RNNDecoder(config)
         self.encoder = RNNEncoder(config)
-        self.head = PosteriorHead(self.encoder.out_dim, config.latent_dim, config.posterior)
+        self.head = PosteriorHead(self.encoder.out_dim, config.latent_dim, config.posterior, config.categories)
         self.post_init()
 
     def encode(
