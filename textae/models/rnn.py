@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, GenerationMixin, PreTrainedModel
+from transformers import AutoConfig, AutoModel, GenerationMixin
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
-from textae.core.autoencoder import Autoencoder, AutoencoderConfig
-from textae.core.latent import Posterior, PosteriorHead
+from textae.core.autoencoder import AutoencoderConfig
+from textae.core.latent import PosteriorHead
 from textae.models.conditioning import AttributeEmbedding
-from textae.models.cross_entropy import token_nll
-from textae.models.tokens import IGNORED, TokenIds, embedded_tokens, generation_options
+from textae.models.sentence import SentenceAutoencoder, SentenceDecoder
+from textae.models.tokens import VariationalDropout, WordEmbedding, embedded_tokens, generation_options
 
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
 
@@ -72,31 +72,6 @@ class RNNVAEConfig(AutoencoderConfig):
             raise ValueError(f"embedding_std is {self.embedding_std}; a standard deviation is above 0")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; it must be from 0 to below 1")
-
-
-class WordEmbedding(nn.Embedding):
-    """Word vectors drawn from N(0, std²)."""
-
-    def __init__(self, num: int, dim: int, std: float):
-        self.std = std
-        super().__init__(num, dim)
-
-    def reset_parameters(self) -> None:
-        nn.init.normal_(self.weight, std=self.std)
-
-
-class VariationalDropout(nn.Module):
-    """Dropout whose mask is shared by all steps of a sentence (Gal & Ghahramani 2016, sec. 4)."""
-
-    def __init__(self, rate: float):
-        super().__init__()
-        self.rate = rate
-
-    def forward(self, x_BTE: Tensor) -> Tensor:
-        if not self.training or self.rate == 0:
-            return x_BTE
-        keep = 1 - self.rate
-        return x_BTE * x_BTE.new_empty(len(x_BTE), 1, x_BTE.shape[-1]).bernoulli_(keep).div_(keep)
 
 
 class RNNEncoder(nn.Module):
@@ -167,7 +142,7 @@ class RecurrentCache:
         self.states = [tuple(s.index_select(1, beam_idx.to(s.device)) for s in layer) for layer in self.states]
 
 
-class RNNDecoder(PreTrainedModel, GenerationMixin):
+class RNNDecoder(SentenceDecoder, GenerationMixin):
     """p(x|z, a): a recurrent language model that is given z in its first state, at every step, or both."""
 
     config_class = RNNVAEConfig
@@ -195,15 +170,6 @@ class RNNDecoder(PreTrainedModel, GenerationMixin):
         self.output_bias = nn.Parameter(torch.zeros(config.vocab_size))
         self.dropout = VariationalDropout(config.dropout)
         self.generation_config = generation_options(config)
-
-    @property
-    def output_weight(self) -> Tensor:
-        """Output embeddings, shape (V, out_dim)."""
-        return self.embed.weight if self.output is None else self.output.weight
-
-    def context(self, latents_BD: Tensor, attributes: Tensor | None) -> Tensor:
-        """z and the attributes' embeddings side by side; attributes are values or weights, as `AttributeEmbedding` takes them."""
-        return self.attribute_embed(latents_BD, attributes)
 
     def states(self, embedded_BTE: Tensor, context_BC: Tensor, cache: RecurrentCache | None = None) -> Tensor:
         """Outputs of the last layer for embedded tokens, projected for the vocabulary, shape (B, T, out_dim)."""
@@ -233,14 +199,6 @@ class RNNDecoder(PreTrainedModel, GenerationMixin):
     def _as_argument(self, state: tuple[Tensor, ...], like: Tensor) -> Any:
         state = tuple(s.to(like.dtype).contiguous() for s in state)
         return state if self.config.cell == "lstm" else state[0]
-
-    def nll(self, latents_BD: Tensor, decoder_input_ids_BT: Tensor, labels_BT: Tensor, attributes: Tensor | None) -> Tensor:
-        """-log p(x|z, a) in nats for each sentence, shape (B,); positions labeled -100 cost nothing."""
-        states = self.states(self.embed(decoder_input_ids_BT), self.context(latents_BD, attributes))
-        real_BT = labels_BT != IGNORED
-        costs_N = token_nll(states[real_BT], self.output_weight, self.output_bias, labels_BT[real_BT])
-        rows_N = real_BT.nonzero()[:, 0]
-        return torch.zeros(len(labels_BT), device=costs_N.device).index_add_(0, rows_N, costs_N)
 
     def forward(
         self,
@@ -272,24 +230,17 @@ class RNNDecoder(PreTrainedModel, GenerationMixin):
         states = self.states(embedded, self.context(latents, attributes), past_key_values if use_cache else None)
         if logits_to_keep:
             states = states[:, -logits_to_keep:]
-        logits = nn.functional.linear(states, self.output_weight, self.output_bias.to(states.dtype))
-        return CausalLMOutputWithPast(logits=logits, past_key_values=past_key_values if use_cache else None)
+        return CausalLMOutputWithPast(logits=self.logits(states), past_key_values=past_key_values if use_cache else None)
 
     @classmethod
     def _supports_default_dynamic_cache(cls) -> bool:
         return False
 
-    _init_weights = Autoencoder._init_weights
 
-
-class RNNVAE(Autoencoder):
-    """Sentence VAE with recurrent encoder and decoder.
-
-    A point posterior makes it an autoencoder; which objective it is trained with is the config's business.
-    """
+class RNNVAE(SentenceAutoencoder):
+    """Sentence VAE with recurrent encoder and decoder."""
 
     config_class = RNNVAEConfig
-    main_input_name = "input_ids"
 
     def __init__(self, config: RNNVAEConfig):
         super().__init__(config)
@@ -297,31 +248,6 @@ class RNNVAE(Autoencoder):
         self.encoder = RNNEncoder(config)
         self.head = PosteriorHead(self.encoder.out_dim, config.latent_dim, config.posterior, config.categories)
         self.post_init()
-
-    def encode(
-        self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, inputs_embeds: Tensor | None = None, **_: Any
-    ) -> Posterior:
-        """q(z|x) of right-padded sentences, shapes (B, T); or, in place of ids, of what `decoder.embed` makes of them or mixtures
-        of it, shape (B, T, E).
-        """
-        embedded = embedded_tokens(self.decoder.embed, input_ids, inputs_embeds)
-        if attention_mask is None:
-            attention_mask = torch.ones(embedded.shape[:2], dtype=torch.long, device=embedded.device)
-        return self.head(self.encoder(embedded, attention_mask))
-
-    def nll(
-        self, z: Tensor, *, decoder_input_ids: Tensor, labels: Tensor, attributes: Tensor | None = None, **_: Any
-    ) -> tuple[Tensor, Tensor]:
-        """Cost of `labels` (shape (B, T), -100 for padding) under teacher forcing, in nats, and their count."""
-        return self.decoder.nll(z, decoder_input_ids, labels, attributes), (labels != IGNORED).sum(1)
-
-    def generate(self, latents: Tensor, **options: Any) -> TokenIds:
-        """Decode codes (B, D) with any option of `transformers`' `generate`; greedy by default.
-
-        Returns:
-            Token ids, shape (B · num_return_sequences, T), each row from <bos> to <eos> and padded.
-        """
-        return self.decoder.generate(latents=latents, **options)
 
 
 AutoConfig.register(RNNVAEConfig.model_type, RNNVAEConfig)

@@ -1,4 +1,7 @@
-"""What all models of tokens share: what they read, and how they generate."""
+"""What all models of tokens are made with: word vectors, dropout over sentences, options of generation.
+
+Shapes: B sentences, T tokens, E embedding.
+"""
 
 from torch import Tensor, nn
 from transformers import GenerationConfig, PreTrainedConfig
@@ -27,3 +30,28 @@ def embedded_tokens(embed: nn.Embedding, input_ids: Tensor | None, inputs_embeds
     if (input_ids is None) == (inputs_embeds is None):
         raise ValueError("a model of tokens reads either input_ids or inputs_embeds: give one of the two")
     return embed(input_ids) if inputs_embeds is None else inputs_embeds
+
+
+class WordEmbedding(nn.Embedding):
+    """Word vectors drawn from N(0, std²)."""
+
+    def __init__(self, num: int, dim: int, std: float):
+        self.std = std
+        super().__init__(num, dim)
+
+    def reset_parameters(self) -> None:
+        nn.init.normal_(self.weight, std=self.std)
+
+
+class VariationalDropout(nn.Module):
+    """Dropout whose mask is shared by all steps of a sentence (Gal & Ghahramani 2016, sec. 4)."""
+
+    def __init__(self, rate: float):
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x_BTE: Tensor) -> Tensor:
+        if not self.training or self.rate == 0:
+            return x_BTE
+        keep = 1 - self.rate
+        return x_BTE * x_BTE.new_empty(len(x_BTE), 1, x_BTE.shape[-1]).bernoulli_(keep).div_(keep)

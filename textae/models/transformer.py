@@ -12,16 +12,15 @@ from typing import Any
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, Cache, DynamicCache, GenerationMixin, PreTrainedModel
+from transformers import AutoConfig, AutoModel, Cache, DynamicCache, GenerationMixin
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
-from textae.core.autoencoder import Autoencoder, AutoencoderConfig
+from textae.core.autoencoder import AutoencoderConfig
 from textae.core.config import choose
-from textae.core.latent import Posterior, PosteriorHead
+from textae.core.latent import PosteriorHead
 from textae.models.conditioning import AttributeEmbedding
-from textae.models.cross_entropy import token_nll
-from textae.models.rnn import IGNORED, VariationalDropout
-from textae.models.tokens import TokenIds, embedded_tokens, generation_options
+from textae.models.sentence import SentenceAutoencoder, SentenceDecoder
+from textae.models.tokens import VariationalDropout, embedded_tokens, generation_options
 from textae.models.transformer_layers import POOLINGS, Block, Positions, ScaledEmbedding, causal_bias, padding_bias
 
 POSITIONS = ("rotary", "learned")
@@ -135,7 +134,7 @@ class TransformerEncoder(nn.Module):
         return self.pooling(self.norm(x), mask)
 
 
-class TransformerDecoder(PreTrainedModel, GenerationMixin):
+class TransformerDecoder(SentenceDecoder, GenerationMixin):
     """p(x|z, a): a causal language model that attends to z in every layer, has it added to its inputs, or both."""
 
     config_class = TransformerVAEConfig
@@ -155,15 +154,6 @@ class TransformerDecoder(PreTrainedModel, GenerationMixin):
         self.output_bias = nn.Parameter(torch.zeros(config.vocab_size))
         self.dropout = VariationalDropout(config.dropout)
         self.generation_config = generation_options(config)
-
-    @property
-    def output_weight(self) -> Tensor:
-        """Output embeddings, shape (V, H)."""
-        return self.embed.weight if self.output is None else self.output.weight
-
-    def context(self, latents_BD: Tensor, attributes: Tensor | None) -> Tensor:
-        """z and the attributes' embeddings side by side, (B, C); attributes as `AttributeEmbedding` takes them."""
-        return self.attribute_embed(latents_BD, attributes).to(self.embed.weight.dtype)
 
     def states(
         self, embedded_BTH: Tensor, context_BC: Tensor, mask_BK: Tensor | None = None, cache: Cache | None = None
@@ -196,16 +186,6 @@ class TransformerDecoder(PreTrainedModel, GenerationMixin):
         for number, layer in enumerate(self.layers):
             x = layer(x, rotation, bias, context_BC, cache, number)
         return self.dropout(self.norm(x))
-
-    def nll(
-        self, latents_BD: Tensor, decoder_input_ids_BT: Tensor, labels_BT: Tensor, attributes: Tensor | None
-    ) -> Tensor:
-        """-log p(x|z, a) in nats for each sentence, shape (B,); positions labeled -100 cost nothing."""
-        states = self.states(self.embed(decoder_input_ids_BT), self.context(latents_BD, attributes))
-        real_BT = labels_BT != IGNORED
-        costs_N = token_nll(states[real_BT], self.output_weight, self.output_bias, labels_BT[real_BT])
-        rows_N = real_BT.nonzero()[:, 0]
-        return torch.zeros(len(labels_BT), device=costs_N.device).index_add_(0, rows_N, costs_N)
 
     def forward(
         self,
@@ -244,20 +224,16 @@ class TransformerDecoder(PreTrainedModel, GenerationMixin):
         states = self.states(embedded, self.context(latents, attributes), attention_mask, past_key_values)
         if logits_to_keep:
             states = states[:, -logits_to_keep:]
-        logits = nn.functional.linear(states, self.output_weight, self.output_bias.to(states.dtype))
-        return CausalLMOutputWithPast(logits=logits, past_key_values=past_key_values)
-
-    _init_weights = Autoencoder._init_weights
+        return CausalLMOutputWithPast(logits=self.logits(states), past_key_values=past_key_values)
 
 
-class TransformerVAE(Autoencoder):
+class TransformerVAE(SentenceAutoencoder):
     """Sentence VAE with Transformer encoder and decoder.
 
-    A point posterior makes it an autoencoder; which objective it is trained with is the config's business.
+    Prompts of different lengths (`generate(latents, input_ids=...)`) are padded on the left, with an `attention_mask`.
     """
 
     config_class = TransformerVAEConfig
-    main_input_name = "input_ids"
 
     def __init__(self, config: TransformerVAEConfig):
         super().__init__(config)
@@ -265,37 +241,6 @@ class TransformerVAE(Autoencoder):
         self.encoder = TransformerEncoder(config)
         self.head = PosteriorHead(config.hidden_dim, config.latent_dim, config.posterior, config.categories)
         self.post_init()
-
-    def encode(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-        **_: Any,
-    ) -> Posterior:
-        """q(z|x) of right-padded sentences, shapes (B, T); or, in place of ids, of what `decoder.embed` makes of them or
-        mixtures of it, shape (B, T, H).
-        """
-        embedded = embedded_tokens(self.decoder.embed, input_ids, inputs_embeds)
-        if attention_mask is None:
-            attention_mask = torch.ones(embedded.shape[:2], dtype=torch.long, device=embedded.device)
-        return self.head(self.encoder(embedded, attention_mask))
-
-    def nll(
-        self, z: Tensor, *, decoder_input_ids: Tensor, labels: Tensor, attributes: Tensor | None = None, **_: Any
-    ) -> tuple[Tensor, Tensor]:
-        """Cost of `labels` (shape (B, T), -100 for padding) under teacher forcing, in nats, and their count."""
-        return self.decoder.nll(z, decoder_input_ids, labels, attributes), (labels != IGNORED).sum(1)
-
-    def generate(self, latents: Tensor, **options: Any) -> TokenIds:
-        """Decode codes (B, D) with any option of `transformers`' `generate`; greedy by default.
-
-        Prompts of different lengths (`input_ids`) are padded on the left, with an `attention_mask`.
-
-        Returns:
-            Token ids, shape (B · num_return_sequences, T), each row from <bos> to <eos> and padded.
-        """
-        return self.decoder.generate(latents=latents, **options)
 
 
 AutoConfig.register(TransformerVAEConfig.model_type, TransformerVAEConfig)

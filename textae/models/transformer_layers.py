@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad, scaled_dot_product_attention, silu
 from transformers import Cache
 
-from textae.models.rnn import VariationalDropout, WordEmbedding
+from textae.models.tokens import VariationalDropout, WordEmbedding
 
 ROTARY_BASE = 10_000  # Su et al. 2021, sec. 3.2.2
 

@@ -189,7 +189,7 @@ def test_dropout_works_in_training_only(processor, new_model, batch):
 
 
 def test_dropout_keeps_its_mask_over_a_sentence_and_the_mean():
-    from textae.models.rnn import VariationalDropout
+    from textae.models.tokens import VariationalDropout
 
     torch.manual_seed(0)
     dropped = VariationalDropout(0.25).train()(torch.ones(200, 5, 30))
