@@ -47,7 +47,7 @@ def fit_attributes(
     readers, found = {}, []
     for name in attributes:
         texts, labels = _known(splits["train"], name)
-        readers[name] = BagClassifier.train(texts, labels, buckets=buckets, seed=seed)
+        readers[name] = BagClassifier.train([*texts, *map(plainly, texts)], labels * 2, buckets=buckets, seed=seed)
     rng = np.random.default_rng(seed)
     rows = splits["train"]
     chosen = [rows[i] for i in sorted(rng.permutation(len(rows))[:num])]
@@ -64,6 +64,15 @@ def fit_attributes(
             "probe": 100 * fitted.accuracy, "perceptron": 100 * fitted.mlp_accuracy, "most_frequent": 100 * fitted.majority,
         })  # fmt: skip
     return found
+
+
+def plainly(text: str) -> str:
+    """A sentence as people type it into a box: no capitals, and no mark at its end. Readers learn both ways of writing.
+
+    >>> plainly("She is at home.")
+    'she is at home'
+    """
+    return text.lower().rstrip(" .!?") or text
 
 
 def labelled_rows(data: str, split: str, attributes: Sequence[str]) -> Rows:

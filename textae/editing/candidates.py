@@ -3,6 +3,7 @@
 Shapes: B rows, V vocabulary.
 """
 
+import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
@@ -37,3 +38,17 @@ def kept_words(source: str, edit: str) -> float:
     0.75
     """
     return SequenceMatcher(None, source.split(), edit.split(), autojunk=False).ratio()
+
+
+def shares_a_word(source: str, edit: str) -> bool:
+    """Whether an edit has a word of its source left, where the source has three or more: without one it is another sentence.
+
+    >>> shares_a_word("She walks home .", "Coins on a singer .")
+    False
+    """
+    words = _words(source)
+    return len(words) < 3 or bool(words & _words(edit))
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.lower()))

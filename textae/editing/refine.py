@@ -39,30 +39,23 @@ def refine(
     real = labels != IGNORED
     with torch.no_grad():
         mean = model.encode(**batch).mean.float()
-    frozen = [p for p in model.parameters() if p.requires_grad]
-    for parameter in frozen:
-        parameter.requires_grad_(False)
-    try:
-        with torch.enable_grad():
-            z = mean.clone().requires_grad_()
-            optimizer = torch.optim.Adam([z], lr=lr)
-            kept, exact = mean.clone(), torch.zeros(len(mean), dtype=torch.bool, device=mean.device)
-            said = labels
-            for step in range(steps + 1):
-                logits = decoder(input_ids=batch["decoder_input_ids"], latents=z, attributes=attributes).logits.float()
-                likeliest = logits.argmax(-1)
-                right = ((likeliest == labels) | ~real).all(1)
-                kept = torch.where(exact[:, None], kept, z.detach())
-                said = torch.where(exact[:, None], said, likeliest)
-                exact = exact | right
-                if step == steps or bool(exact.all()):
-                    break
-                costs = cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORED, reduction="none").sum(1)
-                loss = costs + pull / 2 * (z - mean).square().sum(1)
-                optimizer.zero_grad()
-                loss[~exact].sum().backward()
-                optimizer.step()
-    finally:
-        for parameter in frozen:
-            parameter.requires_grad_(True)
+    with torch.enable_grad():
+        z = mean.clone().requires_grad_()
+        optimizer = torch.optim.Adam([z], lr=lr)
+        kept, exact = mean.clone(), torch.zeros(len(mean), dtype=torch.bool, device=mean.device)
+        said = labels
+        for step in range(steps + 1):
+            logits = decoder(input_ids=batch["decoder_input_ids"], latents=z, attributes=attributes).logits.float()
+            likeliest = logits.argmax(-1)
+            right = ((likeliest == labels) | ~real).all(1)
+            kept = torch.where(exact[:, None], kept, z.detach())
+            said = torch.where(exact[:, None], said, likeliest)
+            exact = exact | right
+            if step == steps or bool(exact.all()):
+                break
+            costs = cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORED, reduction="none").sum(1)
+            loss = costs + pull / 2 * (z - mean).square().sum(1)
+            # Of the code alone: the model is shared, and nothing of it may change while others read it.
+            (z.grad,) = torch.autograd.grad(loss[~exact].sum(), z)
+            optimizer.step()
     return kept, exact, said.where(real, decoder.config.pad_token_id)

@@ -1,13 +1,18 @@
 """`LatentSpace.edit`: the wanted value comes, the content stays, and what was not edited says so."""
 
+import shutil
+from dataclasses import replace
+
 import pytest
 import torch
 
 from textae import LatentSpace
+from textae.core.editing import EDITORS, LinearProbe, Unreachable
 from textae.editing import METHODS, load_readers, save_readers
-from textae.editing.candidates import KeepWords, kept_words
-from textae.editing.edit import MAX_CANDIDATES
+from textae.editing.candidates import KeepWords, kept_words, shares_a_word
+from textae.editing.edit import MAX_CANDIDATES, make_wish
 from textae.editing.refine import refine
+from textae.editing.sentences import _Job
 
 PAST = ("drank", "sang", "saw", "wanted")
 
@@ -156,3 +161,90 @@ def test_a_copy_keeps_what_edits_need(space, tmp_path):
     copy = LatentSpace.from_pretrained(tmp_path / "copy")
     assert copy.attributes == space.attributes and sorted(copy.readers) == ["sentiment", "tense"]
     assert copy.edit("tea I drink .", tense="past") == space.edit("tea I drink .", tense="past")
+
+
+# --- found by review --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["offset", "probe", "gradient"])
+def test_longer_steps_stay_within_the_strengths_that_exist(space, method):
+    """Candidates go 1.5 and 2 times as far as asked: from 6 that would be 12, and 10 is the limit."""
+    assert space.edit("tea I drink .", tense="past", method=method, strength=6.0).method == method
+    with pytest.raises(ValueError, match="strength is 11"):
+        space.edit("tea I drink .", tense="past", method=method, strength=11.0)
+
+
+def test_a_model_without_attributes_of_codes_says_so(trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "model")
+    (tmp_path / "model" / "attributes.safetensors").unlink()
+    bare = LatentSpace.from_pretrained(tmp_path / "model")
+    for method in ("probe", "offset", "gradient", "ode"):
+        with pytest.raises(ValueError, match="no attributes.safetensors"):
+            bare.edit("tea I drink .", tense="past", method=method)
+    assert bare.edit("tea I drink .", tense="past").changed, "conditioning needs none"
+
+
+def test_a_number_means_the_same_for_every_method(space, monkeypatch):
+    """The sign picks by the model's order of values, whatever order the attributes of codes were fitted in."""
+    codes = space.attribute_codes.attributes
+    old = codes["sentiment"]
+    turned = replace(
+        old, values=old.values[::-1], counts=old.counts[::-1], means=old.means.flip(0),
+        probe=replace(old.probe, weight=old.probe.weight.flip(0), bias=old.probe.bias.flip(0)),
+    )  # fmt: skip
+    before = space.edit("tea I drink .", sentiment=-1.0, method="offset")
+    monkeypatch.setitem(codes, "sentiment", turned)
+    after = space.edit("tea I drink .", sentiment=-1.0, method="offset")
+    assert before.wanted == after.wanted == {"sentiment": "negative"} and before.text == after.text
+
+
+def test_a_value_that_the_reader_never_met_is_not_read(space, monkeypatch):
+    reader = space.readers["tense"]
+    seen = [v for v in reader.values if v != "past"]
+    columns = [reader.values.index(v) for v in seen]
+    monkeypatch.setitem(space.readers, "tense", type(reader)(seen, reader.table_HK[:, columns]))
+    edit = space.edit("tea I drink .", tense="past")
+    assert edit.reached is None and edit.text == "tea I drank ."
+
+
+def test_codes_that_no_step_can_bring_there_are_left_alone(space):
+    calls = []
+
+    class Picky(LinearProbe):
+        def edit(self, z_BD, targets):
+            calls.append(len(z_BD))
+            if len(z_BD) > 1:
+                raise Unreachable("some", torch.arange(len(z_BD)) == 1)
+            return super().edit(z_BD, targets)
+
+    EDITORS["picky"] = Picky
+    try:
+        job = make_wish(space, {"tense": "past"}, method="probe")
+        found = _Job(space, replace(job, method="picky")).edit(["tea I drink .", "war we want ."])
+    finally:
+        del EDITORS["picky"]
+    assert calls[:2] == [2, 1]
+    assert found[0].changed and not found[1].changed and "no step of its code" in found[1].reason
+
+
+def test_another_sentence_is_no_edit():
+    assert shares_a_word("tea I drink .", "tea I drank .") and shares_a_word("Go home.", "Went away.")
+    assert not shares_a_word("tea I drink .", "coins on singers .")
+
+
+def test_what_the_model_cannot_say_is_not_called_past_already(space, monkeypatch):
+    """A reader says something of every text; the model's own word comes first."""
+    reader = space.readers["tense"]
+    sure = reader.table_HK * 0
+    sure[:, reader.values.index("past")] = 20
+    monkeypatch.setitem(space.readers, "tense", type(reader)(reader.values, sure))
+    assert "cannot say" in space.edit("ziemlich fremd", tense="past").reason
+
+
+def test_refining_touches_nothing_that_is_shared(space):
+    wanted = [p.requires_grad for p in space.model.parameters()]
+    before = [p.clone() for p in space.model.parameters()]
+    batch = space.processor(["tea I drink .", "rats they saw ."], None)
+    refine(space.model, batch, None, steps=5)
+    assert [p.requires_grad for p in space.model.parameters()] == wanted and all(p.grad is None for p in space.model.parameters())
+    assert all(torch.equal(a, b) for a, b in zip(before, space.model.parameters(), strict=True))

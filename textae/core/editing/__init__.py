@@ -3,7 +3,7 @@
 Knows codes alone, of sentences and images alike; what they decode to is the space's business.
 """
 
-from textae.core.editing.base import MAX_STRENGTH, Editor, Target, Targets, parse_targets
+from textae.core.editing.base import MAX_STRENGTH, Editor, Target, Targets, Unreachable, parse_targets
 from textae.core.editing.codes import Attribute, AttributeCodes
 from textae.core.editing.edit import EDITORS, attributes_of, edit_codes, make_editor
 from textae.core.editing.gradient import GradientEdit
@@ -23,6 +23,7 @@ __all__ = [
     "OdeEdit",
     "Target",
     "Targets",
+    "Unreachable",
     "attributes_of",
     "edit_codes",
     "make_editor",

@@ -18,6 +18,18 @@ Targets = Mapping[str, str | float]
 MAX_STRENGTH = 10.0  # ten times the difference of group means is far outside of every code seen
 
 
+class Unreachable(ValueError):
+    """Some codes cannot be brought to the targets.
+
+    Attributes:
+        codes_B: Which, bool.
+    """
+
+    def __init__(self, message: str, codes_B: Tensor):
+        super().__init__(message)
+        self.codes_B = codes_B
+
+
 @dataclass(frozen=True, eq=False)
 class Target:
     """One attribute that an edit is to give a value.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from textae.core.editing.base import Editor, Target, check_confidence, wanted_log_odds
+from textae.core.editing.base import Editor, Target, Unreachable, check_confidence, wanted_log_odds
 from textae.core.editing.codes import AttributeCodes
 from textae.core.editing.minimal import MISSED, Constraint, shortest_step
 
@@ -74,7 +74,7 @@ class LinearProbe(Editor):
             basis = z_BD.new_zeros(z_BD.shape[1], 1)
         step_BR, missed_B = shortest_step(constraints)
         if (missed_B > MISSED).any():
-            raise ValueError(self._refusal(targets, int((missed_B > MISSED).sum()), len(z_BD)))
+            raise Unreachable(self._refusal(targets, int((missed_B > MISSED).sum()), len(z_BD)), missed_B > MISSED)
         return z_BD + step_BR @ basis.T
 
     def _kept(self, targets: list[Target]) -> Tensor:
