@@ -1,7 +1,7 @@
 """`textae image …`: what autoencoders of images are good for: finding what is wrong with a picture, and packing pictures."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -46,6 +46,41 @@ def anomaly(
     scores, alarms = detector.score(pixels), detector.predict(pixels)
     say([{"image": n, "score": float(s), "threshold": float(detector.threshold), "anomalous": bool(a)} for n, s, a in zip(names, scores, alarms, strict=True)], as_json)
     show(anomalies(pixels, detector.localize(pixels), scores=[float(s) for s in scores], threshold=float(detector.threshold), title=model), out, "anomaly.png")
+
+
+@app.command("one-class")
+def one_class(
+    config: Annotated[str, typer.Argument(help="A config whose data set has digits: each is trained alone, and all others are its anomalies.")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="Changes such as trainer.epochs=5")] = None,
+    score: Annotated[str, typer.Option(help="A score, or several with commas between them: see the README.")] = "relative",
+    pca: Annotated[int, typer.Option(min=1, help="Dimensions of the PCA beside it.")] = 32,
+    runs: Annotated[Path, typer.Option(help="Where each run's folder is written, by its digit.")] = Path("runs/one-class"),
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """AUROC of telling one class from all others, for each class of a data set in turn; beside PCA. The test images choose nothing."""
+    from apps.catalog import find_config, open_space
+    from apps.modalities.images import read_set as read
+    from apps.run import train
+    from apps.settings import resolve
+    from vision.anomaly import one_class_auroc
+    from vision.data.images import ImageSet
+    from vision.reduction import pca_space
+
+    found = find_config(config)
+    settings = resolve(found, overrides or [])
+    options = {k: v for k, v in settings["data"].items() if k in ("limit", "valid_size")}
+    sets = {split: read(settings["data"]["name"], split, **options) for split in ("train", "test")}
+
+    def trained(normal: ImageSet) -> Any:
+        (name,) = normal.label_names
+        return open_space(str(train(resolve(found, [*(overrides or []), f"data.digits=[{name}]", f"out={runs / name}"]))))
+
+    seed = settings["trainer"].get("seed", 0)
+    results = {
+        Path(config).stem: one_class_auroc(trained, *sets.values(), score=score.split(","), seed=seed),
+        f"PCA-{pca}, residual": one_class_auroc(lambda normal: pca_space(normal, pca), *sets.values(), score="reconstruction", seed=seed),
+    }
+    say([{"what": name, "mean": found.mean, **found.auroc} for name, found in results.items()], as_json)
 
 
 @app.command()

@@ -257,3 +257,15 @@ def test_binary_models_are_measured_on_binary_images(run, models, tmp_path):
     assert not code, error
     said = rows(out)[0]
     assert said["num_examples"] == 30 and "the first 30, dynamically binarized" in said["on"] and "knn_accuracy" in said
+
+
+def test_one_class_trains_each_digit_alone(run, tmp_path):
+    (tmp_path / "one.yaml").write_text(PLAIN.format(dim=4, posterior="point", more="", data=", digits: [0, 1, 2]", objective="{reconstruction: null}"))
+    code, out, err = run("image", "one-class", "one.yaml", "trainer.epochs=1", "--score", "reconstruction", "--pca", 4, "--json")
+    assert code == 0, err
+    ours, pca = rows(out)
+    assert ours["what"] == "one" and pca["what"] == "PCA-4, residual" and set(ours) == {"what", "mean", *"0123456789"}
+    assert sum(ours[d] for d in "0123456789") / 10 == pytest.approx(ours["mean"]) and 0.5 < pca["mean"] <= 1
+    assert sorted(p.name for p in (tmp_path / "runs" / "one-class").iterdir()) == list("0123456789"), "a model for each digit"
+    code, out, err = run("image", "one-class", "one.yaml", "data.name=faces")
+    assert code != 0 and "digits" in err
