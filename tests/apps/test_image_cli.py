@@ -136,7 +136,7 @@ def test_restore_stands_beside_its_baselines(run, models):
 
 
 def test_localize_stands_beside_pca(run, models):
-    code, out, err = run("image", "localize", "-m", models["vae"], "-n", 30, "--dim", 10, "--json")
+    code, out, err = run("image", "localize", "-m", models["vae"], "-n", 30, "--dim", 10, "--projection", 2, "--json")
     assert code == 0, err
     assert {r["name"] for r in rows(out)} == {str(models["vae"]), "PCA-10"} and all(0 <= r["pixel_auroc"] <= 1 for r in rows(out) if r["num_images"])
 

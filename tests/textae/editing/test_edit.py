@@ -248,3 +248,17 @@ def test_refining_touches_nothing_that_is_shared(space):
     refine(space.model, batch, None, steps=5)
     assert [p.requires_grad for p in space.model.parameters()] == wanted and all(p.grad is None for p in space.model.parameters())
     assert all(torch.equal(a, b) for a, b in zip(before, space.model.parameters(), strict=True))
+
+
+def test_each_sentence_is_held_to_its_own_words(space, monkeypatch):
+    monkeypatch.setattr("textae.editing.sentences.BIAS", 60.0)
+    for edit in space.edit(["tea I drink .", "war we want ."], tense="past"):
+        assert {word for text in edit.candidates for word in text.split()} <= set(edit.source.split())
+
+
+def test_the_pull_keeps_codes_near_their_mean(space):
+    batch = space.processor(["tea I drink .", "rats they saw ."], None)
+    mean = space.model.encode(**batch).mean.detach()
+    other = {**batch, **{name: batch[name].flip(0) for name in ("labels", "decoder_input_ids")}}  # each is to say the other's words
+    away = [(refine(space.model, other, None, steps=10, pull=pull)[0] - mean).norm().item() for pull in (0.0, 3.0)]
+    assert away[1] < 0.8 * away[0]
