@@ -40,6 +40,15 @@ def kept_words(source: str, edit: str) -> float:
     return SequenceMatcher(None, source.split(), edit.split(), autojunk=False).ratio()
 
 
+def kept_letters(source: str, edit: str) -> float:
+    """The same over letters, which sees that two words are forms of one.
+
+    >>> kept_letters("She lives here.", "She lived here.") > kept_letters("She lives here.", "She sat here.")
+    True
+    """
+    return SequenceMatcher(None, source, edit, autojunk=False).ratio()
+
+
 def shares_a_word(source: str, edit: str) -> bool:
     """Whether an edit has a word of its source left, where the source has three or more: without one it is another sentence.
 
