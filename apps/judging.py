@@ -102,7 +102,7 @@ def tradeoff(
     methods: Annotated[str, typer.Option(help="With commas between them.")] = "auto",
     strengths: Annotated[str, typer.Option(help="k, with commas between them.")] = "0.5,1,1.5,2",
     references: Annotated[Path | None, typer.Option(help="What they should become, one a line.")] = None,
-    candidates: Annotated[int, typer.Option(min=1, help="Of each edit.")] = 12,
+    candidates: Annotated[int, typer.Option(min=1, help="Of each edit.")] = 24,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     out: Annotated[Path, typer.Option("--out", "-o", help="The figure: .svg, .png or .pdf.")] = Path("tradeoff.svg"),

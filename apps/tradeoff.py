@@ -26,7 +26,7 @@ FLUENCY_BAR = 1.25  # perplexity of edits over that of their sources, at most
 
 def measure(
     model: str, sources: Sequence[str], attribute: str, value: str, *, methods: Sequence[str], strengths: Sequence[float], judges: Sequence[str],
-    fluency: str, references: Sequence[str] | None = None, candidates: int = 12, seed: int = 0, device: str = "auto",
+    fluency: str, references: Sequence[str] | None = None, candidates: int = 24, seed: int = 0, device: str = "auto",
 ) -> "dict[str, dict[float, EditFigures]]":  # fmt: skip
     """Edits of the same sentences by several methods at several strengths, and their figures.
 

@@ -11,6 +11,7 @@ from textae.core.catalog import find_checkpoint, model_type
 from textae.core.config import nearest
 from textae.core.space import LatentSpace as CoreLatentSpace
 from textae.data.processor import SentenceProcessor
+from textae.evaluation import MEASURES
 from textae.models import MODELS, model_classes
 
 if TYPE_CHECKING:
@@ -25,10 +26,16 @@ EXAMPLES = "examples.txt"
 class LatentSpace(CoreLatentSpace):
     """The latent space of sentences.
 
+    Its `evaluate` adds to the core's figures `ppl` = exp(total nats / (words + one end mark each)), words being separated by
+    blanks whatever the tokenizer, and `ppl_per_token`; `bleu` (corpus BLEU-4 of greedy reconstructions), `exact_match` and
+    `token_accuracy` in percent; and how even the ways between sentences are.
+
     >>> space = LatentSpace.from_pretrained("everyday")
     >>> len(space.interpolate("I was happy.", "It will rain tomorrow.", steps=5))
     5
     """
+
+    MEASURES = MEASURES
 
     @classmethod
     def from_pretrained(cls, source: str | Path = "everyday", *, device: str = "cpu") -> "LatentSpace":
@@ -74,7 +81,7 @@ class LatentSpace(CoreLatentSpace):
         found = {} if self.attribute_codes is None else {n: list(a.values) for n, a in self.attribute_codes.attributes.items()}
         return dict(sorted({**found, **self.model.config.decoder_attributes}.items()))
 
-    def edit(self, raw: str | Sequence[str], *, method: str = "auto", strength: float = 1.0, candidates: int = 12, **targets: Any) -> "Edit | list[Edit]":
+    def edit(self, raw: str | Sequence[str], *, method: str = "auto", strength: float = 1.0, candidates: int = 24, **targets: Any) -> "Edit | list[Edit]":
         """Sentences with other attributes and the same content: `edit("I am happy.", tense="past", sentiment=-1.5)`.
 
         Args:
@@ -114,30 +121,7 @@ class LatentSpace(CoreLatentSpace):
             options.setdefault("max_new_tokens", self.processor.max_length + 1)
         return super().decode(z, **options)
 
-    def evaluate(
-        self, raw: Sequence[str], *, samples: int = 100, seed: int = 0, attributes: Sequence[Mapping[str, str]] | None = None,
-        bf16: bool = False, progress: bool = False,
-    ) -> dict[str, Any]:  # fmt: skip
-        """Figures of a list of sentences: those of every autoencoder, and those of text.
-
-        Adds `ppl` = exp(total nats / (words + one end mark each)), words being separated by blanks whatever the
-        tokenizer; `bleu` (corpus BLEU-4 of greedy reconstructions) and `exact_match` in percent.
-        """
-        from textae.metrics import corpus_bleu, count_words, exact_match, perplexity
-
-        sentences = list(raw)
-        figures = super().evaluate(sentences, samples=samples, seed=seed, attributes=attributes, bf16=bf16, progress=progress)
-        figures["words"] = sum(count_words(s) for s in sentences)
-        if "nll" in figures:
-            figures["ppl"] = perplexity(figures["nll"] * len(sentences), figures["words"], len(sentences))
-            figures["elbo_ppl"] = perplexity(figures["elbo_nll"] * len(sentences), figures["words"], len(sentences))
-        rebuilt = self._rebuild(sentences, attributes)
-        normal = [self.processor.normalize(s) for s in sentences]
-        figures["bleu"] = corpus_bleu(rebuilt, normal)
-        figures["exact_match"] = exact_match(rebuilt, normal)
-        return figures
-
-    def _rebuild(self, sentences: list[str], attributes: Sequence[Mapping[str, str]] | None) -> list[str]:
+    def rebuild(self, sentences: list[str], attributes: Sequence[Mapping[str, str]] | None) -> list[str]:
         """Greedy reconstructions, each conditioned on its own attributes."""
         if attributes is None:
             return self.reconstruct(sentences)

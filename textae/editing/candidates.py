@@ -4,7 +4,7 @@ Shapes: B rows, V vocabulary.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import SequenceMatcher
 
 import torch
@@ -13,22 +13,60 @@ from transformers import LogitsProcessor
 
 
 class KeepWords(LogitsProcessor):
-    """Makes each row's source tokens likelier, so that what need not change is less tempted to.
+    """Makes some tokens likelier in each row and others less likely: a source's own words, and what of them has to go.
 
     Args:
-        sources: Token ids of each row's source, without marks.
-        bias: Added to their logits, in nats.
+        nats: What is added to the logits of each row's tokens, by token id.
         vocab_size: V.
     """
 
-    def __init__(self, sources: Sequence[Sequence[int]], bias: float, vocab_size: int):
-        self.bias_BV = torch.zeros(len(sources), vocab_size)
-        for row, ids in enumerate(sources):
-            self.bias_BV[row, list(ids)] = bias
+    def __init__(self, nats: Sequence[Mapping[int, float]], vocab_size: int):
+        self.bias_BV = torch.zeros(len(nats), vocab_size)
+        for row, tokens in enumerate(nats):
+            for token, value in tokens.items():
+                self.bias_BV[row, token] = value
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Scores of rows, each as often as it has beams, in order."""
         return scores + self.bias_BV.repeat_interleave(len(scores) // len(self.bias_BV), 0).to(scores)
+
+
+def heavy_words(text: str, log_odds: Callable[[list[str]], list[float]], share: float) -> list[tuple[int, int]]:
+    """Words that stand in the way of what is wanted: without them its log-odds rise, at least a nat and `share` of the largest rise.
+
+    Args:
+        text: A sentence; its words are what blanks separate.
+        log_odds: Of the wanted values in nats, of each of several texts.
+        share: 0 to 1.
+
+    Returns:
+        Their places in the text, start and end.
+    """
+    places = [match.span() for match in re.finditer(r"\S+", text)]
+    if len(places) < 2:
+        return []
+    before, *without = log_odds([text, *(f"{text[:start]}{text[end:]}".strip() for start, end in places)])
+    rises = [after - before for after in without]
+    return [place for place, rise in zip(places, rises, strict=True) if rise >= max(1.0, share * max(rises))]
+
+
+def token_nats(
+    ids: Sequence[int], places: Sequence[tuple[int, int]], heavy: Sequence[tuple[int, int]], nats: float
+) -> dict[int, float]:
+    """What `KeepWords` adds to a source's tokens: `nats` to those it may keep, and as much less to those in heavy words.
+
+    A token that stands in words of both kinds is kept.
+
+    Args:
+        ids, places: Of the source's tokens, with start and end in its text.
+        heavy: Start and end of words that have to go.
+        nats: 0 or more.
+    """
+    found: dict[int, float] = {}
+    for token, (start, end) in zip(ids, places, strict=True):
+        goes = any(start < stop and begin < end for begin, stop in heavy)
+        found[token] = max(found.get(token, -nats), -nats if goes else nats)
+    return found
 
 
 def kept_words(source: str, edit: str) -> float:

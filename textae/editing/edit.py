@@ -104,7 +104,7 @@ class Wish:
 
 
 def make_wish(
-    space: "LatentSpace", targets: Mapping[str, str | float], *, method: str = "auto", strength: float = 1.0, candidates: int = 12,
+    space: "LatentSpace", targets: Mapping[str, str | float], *, method: str = "auto", strength: float = 1.0, candidates: int = 24,
     refine_steps: int | None = None, keep: float = 1.0, **options: Any,
 ) -> Wish:  # fmt: skip
     """The wish behind the arguments of `edit_sentences`.

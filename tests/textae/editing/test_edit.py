@@ -9,7 +9,8 @@ import torch
 from textae import LatentSpace
 from textae.core.editing import EDITORS, LinearProbe, Unreachable
 from textae.editing import METHODS, load_readers, save_readers
-from textae.editing.candidates import KeepWords, kept_words, shares_a_word
+from textae.editing import sentences as sentences_module
+from textae.editing.candidates import KeepWords, heavy_words, kept_words, shares_a_word, token_nats
 from textae.editing.edit import MAX_CANDIDATES, make_wish
 from textae.editing.refine import refine
 from textae.editing.sentences import _Job
@@ -119,7 +120,7 @@ def test_refined_codes_say_their_sentences(space):
 
 
 def test_words_kept_are_likelier():
-    keep = KeepWords([[5, 6], [7]], 2.0, vocab_size=10)
+    keep = KeepWords([{5: 2.0, 6: 2.0}, {7: 2.0}], vocab_size=10)
     scores = torch.zeros(4, 10)  # two beams of each row
     biased = keep(torch.zeros(4, 1, dtype=torch.long), scores)
     assert biased[:2, [5, 6]].eq(2).all() and biased[2:, 7].eq(2).all() and biased.sum() == 12 and scores.sum() == 0
@@ -248,9 +249,29 @@ def test_refining_touches_nothing_that_is_shared(space):
 
 
 def test_each_sentence_is_held_to_its_own_words(space, monkeypatch):
-    monkeypatch.setattr("textae.editing.sentences.BIAS", 60.0)
-    for edit in space.edit(["tea I drink .", "war we want ."], tense="past"):
-        assert {word for text in edit.candidates for word in text.split()} <= set(edit.source.split())
+    """With a bias that nothing outweighs: held words alone are said, and released ones never."""
+    monkeypatch.setattr(sentences_module, "BIAS", 60.0)
+    for release in (False, True):
+        monkeypatch.setattr(sentences_module, "WAYS", [(1.0, release), (2.0, release)])
+        for edit, verb in zip(space.edit(["tea I drink .", "war we want ."], tense="past"), ("drink", "want"), strict=True):
+            said = {word for text in edit.candidates for word in text.split()}
+            assert verb not in said if release else said <= set(edit.source.split())
+
+
+def test_heavy_words_are_what_the_reader_counts_against_the_wish():
+    def log_odds(texts):
+        return [-4.0 * text.count("drink") - 1.5 * text.count("now") - 0.5 * text.count("tea") for text in texts]
+
+    text = "I drink tea now ."
+    assert heavy_words(text, log_odds, 0.5) == [(2, 7)] and heavy_words(text, log_odds, 0.2) == [(2, 7), (12, 15)]
+    assert heavy_words("tea .", log_odds, 0.0) == [], "half a nat is none"
+    assert heavy_words("drink", log_odds, 0.5) == [], "of one word nothing would be left"
+
+
+def test_tokens_of_heavy_words_lose_what_others_gain():
+    ids, places = [7, 8, 9, 8], [(0, 1), (2, 5), (5, 7), (8, 10)]
+    assert token_nats(ids, places, [(2, 7)], 1.5) == {7: 1.5, 8: 1.5, 9: -1.5}, "8 stands in another word too"
+    assert token_nats(ids, places, [], 1.5) == {7: 1.5, 8: 1.5, 9: 1.5}
 
 
 def test_the_pull_keeps_codes_near_their_mean(space):
