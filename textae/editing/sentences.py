@@ -27,11 +27,12 @@ SURE = 0.5  # of a reader's probability: above it a value counts as read
 UNKNOWN_TEXT = 0.25  # content words that the model must be able to say again before its edits are worth showing
 # Chosen on the first 200 tense-pairs of Tatoeba, which are in no training text, and on 300 training sentences of Yelp: candidates come
 # from beams at these multiples of the strength, once with source tokens likelier by BIAS nats, once with those that stand in the way of
-# the wish less likely by as much; in the choice a nat of their cost weighs FLUENCY of a nat of the reader's, and the log share of
-# letters kept ("lives" and "lived", not "died") LETTERS.
+# the wish less likely by as much. In the choice the reader's log-odds count up to CERTAIN, above which it is as good as sure, and weigh
+# ODDS, a nat of the model's own cost FLUENCY, the log share of words in their order 1 and of letters ("lives" and "lived", not "died") LETTERS.
 STEPS = (1.0, 1.5, 2.0)
 WAYS = [(step, release) for release in (False, True) for step in STEPS]
-BIAS, HEAVY, FLUENCY, LETTERS = 1.0, 0.5, 0.3, 10.0
+BIAS, HEAVY, CERTAIN = 1.0, 0.5, 4.0
+ODDS, FLUENCY, LETTERS = 0.5, 0.3, 10.0
 
 
 def edit_sentences(
@@ -184,14 +185,14 @@ class _Job:
         return [token_nats(ids, places, words if release else [], BIAS) for release in releases for ids, places, words in rows]
 
     def _log_odds(self, texts: list[str]) -> list[float]:
-        """Of the wanted values, by the readers, summed over attributes."""
+        """Of the wanted values in nats, by the readers, summed over attributes."""
         total = [0.0] * len(texts)
         for name in self.readable:
             probabilities = self.space.readers[name].probabilities(texts).clip(1e-30)
             column = self.space.readers[name].values.index(self.wish.values[name])
             others = probabilities.sum(1) - probabilities[:, column]
-            for i, (p, q) in enumerate(zip(probabilities[:, column].tolist(), others.clip(1e-30).tolist(), strict=True)):
-                total[i] += math.log(p) - math.log(q)
+            odds = [math.log(p) - math.log(max(q, 1e-30)) for p, q in zip(probabilities[:, column].tolist(), others.tolist(), strict=True)]
+            total = [t + min(o, CERTAIN) for t, o in zip(total, odds, strict=True)]
         return total
 
     def _moved(
@@ -244,14 +245,10 @@ class _Job:
         if not texts:
             return self._unchanged(source, f"every candidate that became {self.wish.words} lost all of its words")
         costs = self._costs(texts, z_D, attributes)
-        found = [0.0] * len(texts)
-        for name in self.readable:
-            column = self.space.readers[name].values.index(self.wish.values[name])
-            probabilities = self.space.readers[name].probabilities(texts)[:, column].tolist()
-            found = [a + math.log(max(p, 1e-6)) for a, p in zip(found, probabilities, strict=True)]
         kept = [kept_words(normal, t) for t in texts]
         same = [math.log(max(k, 1e-3)) + LETTERS * math.log(max(kept_letters(normal, t), 1e-3)) for k, t in zip(kept, texts, strict=True)]
-        scores = [f + self.wish.keep * s - FLUENCY * c for f, s, c in zip(found, same, costs, strict=True)]
+        found = self._log_odds(texts)
+        scores = [ODDS * f + self.wish.keep * s - FLUENCY * c for f, s, c in zip(found, same, costs, strict=True)]
         order = sorted(range(len(texts)), key=lambda i: -scores[i]) if self.wish.candidates > 1 else list(range(len(texts)))
         first = order[0]
         read = self._read(texts[first])
