@@ -1,11 +1,11 @@
-"""The two kinds of data behind one command. Each module has the same names; `of_model` chooses by a model's name."""
+"""The kinds of data behind one command. Each module has the same names; `of_model` chooses by a model's name."""
 
 from importlib import import_module
 from types import ModuleType
 
 from textae.core.config import choose
 
-MODALITIES = ("text", "images")
+MODALITIES = ("text", "documents", "images")
 
 
 def modality(name: str) -> ModuleType:
