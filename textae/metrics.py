@@ -5,11 +5,16 @@ BLEU runs from 0 to 100, shares in percent say so, everything else is named with
 
 import math
 import random
+import statistics
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textae.ngram import TrigramLM, check_sentences, vocabulary_of, words
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 BLEU_ORDER = 4  # Papineni et al. 2002
 
@@ -33,6 +38,34 @@ def corpus_bleu(hypotheses: Sequence[str], references: Sequence[str]) -> float:
     return sacrebleu.corpus_bleu(list(hypotheses), [list(references)], force=True).score
 
 
+def bleu_statistics(hypotheses: Sequence[str], references: Sequence[str]) -> "Tensor":
+    """What each sentence adds to corpus BLEU: lengths of both sides, n-grams found and n-grams there are, shape (N, 10).
+
+    `bleu_of_statistics` of their sum is `corpus_bleu`. Raises as that does.
+    """
+    check_pairs(hypotheses, references)
+    import torch
+    from sacrebleu.metrics import BLEU
+
+    metric, rows = BLEU(effective_order=True), []  # which changes the sentence's own score, and no count
+    for hypothesis, reference in zip(hypotheses, references, strict=True):
+        said = metric.sentence_score(hypothesis, [reference])
+        rows.append([said.sys_len, said.ref_len, *said.counts, *said.totals])
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+def bleu_of_statistics(sums_R10: "Tensor") -> "Tensor":
+    """Corpus BLEU of R corpora from their sums of `bleu_statistics`, 0 to 100, shape (R,)."""
+    import torch
+    from sacrebleu.metrics import BLEU
+
+    scores = []
+    for row in sums_R10.round().long().tolist():
+        counts, totals = row[2 : 2 + BLEU_ORDER], row[2 + BLEU_ORDER :]
+        scores.append(BLEU.compute_bleu(counts, totals, row[0], row[1], smooth_method="exp", max_ngram_order=BLEU_ORDER).score)
+    return torch.tensor(scores, dtype=torch.float64)
+
+
 def exact_match(hypotheses: Sequence[str], references: Sequence[str]) -> float:
     """Percent of hypotheses that equal their reference character for character.
 
@@ -41,6 +74,20 @@ def exact_match(hypotheses: Sequence[str], references: Sequence[str]) -> float:
     """
     check_pairs(hypotheses, references)
     return 100.0 * sum(h == r for h, r in zip(hypotheses, references, strict=True)) / len(references)
+
+
+def token_hits(hypotheses: Sequence[Sequence[int]], references: Sequence[Sequence[int]]) -> list[int]:
+    """How many of each reference's tokens, its end among them, stand at the same place in the hypothesis.
+
+    Args:
+        hypotheses: Token ids without end marks.
+        references: As many.
+
+    >>> token_hits([[5, 6, 7], [5, 6]], [[5, 9, 7], [5, 6, 7]])
+    [3, 2]
+    """
+    pairs = zip(hypotheses, references, strict=True)
+    return [sum(a == b for a, b in zip([*x, None], [*y, None], strict=False)) for x, y in pairs]
 
 
 def self_bleu(sentences: Sequence[str], *, sample: int = 500, seed: int = 0) -> float:
@@ -144,6 +191,16 @@ class SampleQuality:
     """Share of samples that occur in `train` character for character, 0 to 1."""
     num_samples: int
     """Samples used everywhere above, and sentences of `train` behind `reverse_ppl_real`."""
+    length: float
+    """Words of a sample, mean."""
+    length_sd: float
+    """Their standard deviation."""
+    length_real: float
+    """Words of a sentence of `valid`, mean."""
+    length_real_sd: float
+    """Their standard deviation."""
+    distinct_sentences: float
+    """Share of samples that are no repetition of another, 0 to 1."""
 
 
 def sample_quality(
@@ -190,7 +247,24 @@ def sample_quality(
         self_bleu=self_bleu(used, seed=seed),
         copied=sum(sentence in seen for sentence in used) / num_samples,
         num_samples=num_samples,
+        **dict(zip(("length", "length_sd"), length_statistics(used), strict=True)),
+        **dict(zip(("length_real", "length_real_sd"), length_statistics(valid), strict=True)),
+        distinct_sentences=len(set(used)) / num_samples,
     )
+
+
+def length_statistics(sentences: Sequence[str]) -> tuple[float, float]:
+    """Mean and standard deviation of the number of words, as `textae.ngram.words` splits them.
+
+    Raises:
+        ValueError: No sentences.
+
+    >>> length_statistics(["a b c", "a"])
+    (2.0, 1.0)
+    """
+    check_sentences("sentences", sentences)
+    lengths = [len(words(sentence)) for sentence in sentences]
+    return statistics.fmean(lengths), statistics.pstdev(lengths)
 
 
 def perplexity(total_nats: float, num_words: int, num_sentences: int) -> float:

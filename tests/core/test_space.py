@@ -398,4 +398,4 @@ def test_evaluate_is_conditioned_as_score_is(attribute_processor, new_model, mix
     assert found["nll"] == pytest.approx(sum(s.nll for s in wanted) / len(mixed), rel=1e-6)
     assert found["reconstruction_at_mean"] != pytest.approx(space.evaluate(mixed, samples=2)["reconstruction_at_mean"], rel=1e-6)
     each = [space.decode(space.encode(s), attributes=row) for s, row in zip(mixed, rows, strict=True)]
-    assert space._rebuild(mixed, rows) == each
+    assert space.rebuild(mixed, rows) == each

@@ -3,27 +3,27 @@
 Shapes: N examples, D latent dimensions, S steps of a path.
 """
 
-import math
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from textae.core.autoencoder import Autoencoder
 from textae.core.config import choose
 from textae.core.data import Batch, Processor
+from textae.core.evaluation import MEASURES, Evaluation, Measuring, Scores
 from textae.core.files import whole_folder
-from textae.core.latent import PATHS, DiagonalGaussian, PointPosterior, Posterior
-from textae.core.metrics import active_units, importance_nll, is_discrete, kl_to_prior, mutual_information
+from textae.core.importance import curve_counts, effective_samples, log_importance_weights, running_bound
+from textae.core.latent import PATHS, PointPosterior, Posterior, join
+from textae.core.metrics import is_discrete, kl_parts, kl_to_prior
 
 KEPT_FILES = ("README.md", "figures.json", "run.yaml", "examples.txt", "attributes.safetensors", "readers")
-MUTUAL_INFORMATION_EXAMPLES = 10_000  # pairs grow with the square: 10,000 take about ten seconds on one core
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,8 @@ class LatentSpace:
         examples: A list to search where `neighbours` is given none.
         batch_size: Examples handled at once.
     """
+
+    MEASURES: dict[str, Callable[[Measuring, Evaluation], None]] = MEASURES
 
     def __init__(
         self, model: Autoencoder, processor: Processor, name: str = "model", examples: Sequence[Any] = (), batch_size: int = 256
@@ -140,22 +142,20 @@ class LatentSpace:
     # --- encode and decode ------------------------------------------------------------------------------------
 
     def posterior(self, raw: Sequence[Any]) -> Posterior:
-        """q(z|x) of a list, in its order, on the CPU: fields of shape (N, D)."""
+        """q(z|x) of a list, in its order, on the CPU (or where its networks are, of a family that carries some)."""
         parts = []
         with torch.no_grad():
             for _, batch in (order := _InOrder(self, raw)).batches():
                 parts.append(self.model.encode(**batch))
-        mean = order.restore([p.mean for p in parts])
-        if isinstance(parts[0], PointPosterior):
-            return PointPosterior(mean)
-        return DiagonalGaussian(mean, order.restore([p.logvar for p in parts]))
+        carries = any(isinstance(getattr(parts[0], f.name), nn.Module) for f in fields(parts[0]))
+        return join(parts, lambda columns: order.restore(columns).to(self.device if carries else "cpu"))
 
     def encode(self, raw: Any, *, sample: bool = False, seed: int | None = None) -> Tensor:
         """Codes: posterior means, or draws with `sample`; shape (D,) for one example, (N, D) for a list."""
         single = self.processor.is_single(raw)
-        with seeded(seed):
+        with seeded(seed), torch.no_grad():
             posterior = self.posterior([raw] if single else raw)
-            z = posterior.sample() if sample else posterior.mean
+            z = (posterior.sample() if sample else posterior.mean).cpu()
         return z[0] if single else z
 
     def decode(
@@ -284,72 +284,87 @@ class LatentSpace:
             bf16: Compute in bfloat16 by autocast; about twice as fast on CPUs with AMX.
             progress: Whether to draw a bar on standard error.
         """
+        if samples < 1:
+            raise ValueError(f"samples is {samples}; at least one draw is needed")
         single = self.processor.is_single(raw)
-        examples = [raw] if single else list(raw)
+        found = self.score_all([raw] if single else list(raw), samples, seed, attributes, bf16, progress)
+        columns = zip(found.nll, found.reconstruction, found.kl, found.effective_samples, found.count, strict=True)
+        scores = [Score(nll=n, reconstruction=r, kl=k, effective_samples=e, samples=samples, count=c) for n, r, k, e, c in columns]
+        return scores[0] if single else scores
+
+    def score_all(
+        self, examples: Sequence[Any], samples: int, seed: int = 0, attributes: Sequence[Mapping[str, str]] | None = None,
+        bf16: bool = False, progress: bool = False,
+    ) -> Scores:  # fmt: skip
+        """Scores of a list with the running bound; with `samples` 0 there are no importance weights, and `nll` is NaN where it needs them."""
         columns: dict[str, list[Tensor]] = {n: [] for n in ("nll", "reconstruction", "kl", "effective_samples", "count")}
+        curve, parts, exact = [], [], False
         with torch.no_grad(), seeded(seed), torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
             order = _InOrder(self, examples, attributes)
             total = -(-len(examples) // self.batch_size)
-            for _, batch in tqdm(order.batches(), total=total, desc="score", unit="batch", disable=not progress):
+            for _, batch in tqdm(order.batches(), total=total, desc="score", unit="batch", leave=False, disable=not progress):
                 posterior = self.model.encode(**batch)
                 reconstruction, count = self.model.nll(posterior.mean, **batch)
                 columns["reconstruction"].append(reconstruction)
                 columns["count"].append(count)
-                columns["kl"].append(kl_to_prior(self.model, posterior, posterior.sample()))
-                if is_discrete(self.model, posterior):  # every draw is the same, and so are their weights
+                z, exact = posterior.sample(), is_discrete(self.model, posterior)
+                if isinstance(posterior, PointPosterior):
+                    columns["kl"].append(kl_to_prior(self.model, posterior, z))
+                else:
+                    parts.append(kl_parts(posterior, self.model.prior, z))
+                    columns["kl"].append(parts[-1].sum(1))
+                if exact:  # every draw is the same, and so are their weights
                     columns["nll"].append(columns["reconstruction"][-1] + columns["kl"][-1])
                     columns["effective_samples"].append(torch.full_like(reconstruction, samples))
-                elif isinstance(posterior, PointPosterior):
+                elif not samples or isinstance(posterior, PointPosterior):
                     columns["nll"].append(torch.full_like(reconstruction, float("nan")))
                     columns["effective_samples"].append(torch.zeros_like(reconstruction))
                 else:
-                    weighted = importance_nll(self.model, batch, samples)
-                    columns["nll"].append(weighted.nll)
-                    columns["effective_samples"].append(weighted.effective_samples)
-        values = {name: order.restore(parts).tolist() for name, parts in columns.items()}
-        scores = [
-            Score(samples=samples, **{n: v[i] for n, v in values.items()}) for i in range(len(examples))
-        ]
-        return scores[0] if single else scores
+                    weights = log_importance_weights(self.model, batch, samples)
+                    bounds = running_bound(weights, curve_counts(samples))
+                    columns["nll"].append(bounds[-1])
+                    columns["effective_samples"].append(effective_samples(weights))
+                    curve.append(bounds.sum(1))
+        values = {name: order.restore(column).tolist() for name, column in columns.items()}
+        return Scores(
+            **values, exact=exact, curve=(torch.stack(curve).sum(0) / len(examples)).tolist() if curve else [],
+            kl_parts=torch.cat(parts).double().mean(0).tolist() if parts else [],
+        )  # fmt: skip
+
+    def elbo_all(self, raw: Sequence[Any], seed: int = 0, attributes: Sequence[Mapping[str, str]] | None = None, bf16: bool = False) -> Tensor:
+        """-ELBO of each example by one draw, in nats, shape (N,), float64."""
+        parts = []
+        with torch.no_grad(), seeded(seed), torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
+            for _, batch in (order := _InOrder(self, raw, attributes)).batches():
+                output = self.model(**batch)
+                parts.append(output.nll.cpu().double() + kl_to_prior(self.model, output.posterior, output.z).cpu())
+        return order.restore(parts)
 
     def evaluate(
-        self, raw: Sequence[Any], *, samples: int = 100, seed: int = 0, attributes: Sequence[Mapping[str, str]] | None = None,
-        bf16: bool = False, progress: bool = False,
-    ) -> dict[str, float]:  # fmt: skip
+        self, raw: Sequence[Any], *, only: Sequence[str] = (), samples: int = 100, seed: int = 0,
+        attributes: Sequence[Mapping[str, str]] | None = None, bf16: bool = False, progress: bool = False,
+    ) -> dict[str, Any]:  # fmt: skip
         """Figures of a whole list, nats per example: see the keys. Arguments as in `score`.
 
-        `nll` (importance-weighted, `samples` draws), `elbo_nll` (reconstruction + KL, one draw), `kl` (to the model's
-        prior), `kl_standard` (analytic, to N(0, I)), `mi` with its ceiling `ln_n`, `active_units`, `effective_samples`
-        (median). A point has neither of these but `active_units`; a quantized code under a prior over codes has `nll` and `kl`.
-        """
-        scores = self.score(list(raw), samples=samples, seed=seed, attributes=attributes, bf16=bf16, progress=progress)
-        with seeded(seed):
-            posterior = self.posterior(list(raw))
-        figures: dict[str, float] = {"num_examples": len(scores), "samples": samples}
-        figures["tokens_or_pixels"] = sum(s.count for s in scores)
-        figures["reconstruction_at_mean"] = _mean([s.reconstruction for s in scores])
-        figures["active_units"] = active_units(posterior.mean)
-        if isinstance(posterior, DiagonalGaussian):
-            figures["nll"] = _mean([s.nll for s in scores])
-            figures["elbo_nll"] = self._elbo_nll(list(raw), attributes, seed, bf16)
-            figures["kl"] = _mean([s.kl for s in scores])
-            figures["kl_standard"] = posterior.kl().sum(1).mean().item()
-            figures["effective_samples"] = float(torch.tensor([s.effective_samples for s in scores]).median())
-            with seeded(seed):
-                n = min(len(scores), MUTUAL_INFORMATION_EXAMPLES)
-                part = DiagonalGaussian(posterior.mean[:n], posterior.logvar[:n])
-                figures["mi"], figures["ln_n"] = mutual_information(part), float(torch.tensor(n).log())
-        elif not math.isnan(scores[0].nll):
-            figures["nll"], figures["kl"] = _mean([s.nll for s in scores]), _mean([s.kl for s in scores])
-        return figures
+        `nll` (importance-weighted, `samples` draws) with its running curve `nll_curve`, `elbo_nll` (reconstruction + KL, one
+        draw), `kl` (to the model's prior), `kl_standard` and `kl_per_dimension` (analytic, to N(0, I)), `mi` of `mi_examples`
+        with its ceiling `ln_n`, `active_units`, `effective_samples` (median). A point has neither of these but
+        `active_units`; a quantized code under a prior over codes has `nll` and `kl`.
 
-    def _elbo_nll(self, raw: list[Any], attributes: Sequence[Mapping[str, str]] | None, seed: int, bf16: bool) -> float:
-        total = 0.0
-        with torch.no_grad(), seeded(seed), torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
-            for _, batch in _InOrder(self, raw, attributes).batches():
-                output = self.model(**batch)
-                total += (output.nll.double() + kl_to_prior(self.model, output.posterior, output.z)).sum().item()
-        return total / len(raw)
+        Args:
+            raw: Examples.
+            only: Names of measures, keys of `MEASURES`; empty: all.
+        """
+        return self.measure(raw, only=only, samples=samples, seed=seed, attributes=attributes, bf16=bf16, progress=progress).figures
+
+    def measure(
+        self, raw: Sequence[Any], *, only: Sequence[str] = (), samples: int = 100, seed: int = 0,
+        attributes: Sequence[Mapping[str, str]] | None = None, bf16: bool = False, progress: bool = False,
+    ) -> Evaluation:  # fmt: skip
+        """What `evaluate` finds, with each example's own numbers, by which models can be compared."""
+        if samples < 1:
+            raise ValueError(f"samples is {samples}; at least one draw is needed")
+        return Measuring(self, raw, only, samples, seed, attributes, bf16, progress).run()
 
 
 class _InOrder:
@@ -388,10 +403,6 @@ def seeded(seed: int | None) -> Iterator[None]:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
-
-
-def _mean(values: list[float]) -> float:
-    return float(torch.tensor(values, dtype=torch.float64).mean())
 
 
 def as_rows(scores: Sequence[Score]) -> list[dict[str, float]]:

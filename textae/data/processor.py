@@ -11,14 +11,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from textae.core.config import nearest
 from textae.core.data import Batch
 from textae.data.corruption import Corruption, word_dropout
+from textae.data.pretrained_tokenizer import leading_marks, store, with_marks
 
 FILE = "processor.json"
+ENCODER_FILE = "encoder_tokenizer.json"
 IGNORED = -100
 
 
@@ -26,9 +29,11 @@ class SentenceProcessor:
     """Tokenizes sentences and pads them into batches; saved beside the model.
 
     Args:
-        tokenizer: With the marks <pad> <bos> <eos> <unk> <mask> at ids 0 to 4; adds none by itself.
+        tokenizer: With the marks <pad> <bos> <eos> <unk> <mask>; adds none by itself.
         attributes: Values of each attribute by name; the batch's `attributes` has their columns in the order of the names.
         max_length: Tokens of the longest sentence that is taken.
+        encoder_tokenizer: Of an encoder that reads other tokens than the decoder writes (BERT's, before a GPT-2), in that
+            encoder's own format with its own marks; None: both use `tokenizer`.
     """
 
     def __init__(
@@ -36,8 +41,9 @@ class SentenceProcessor:
         tokenizer: PreTrainedTokenizerFast,
         attributes: Mapping[str, Sequence[str]] | None = None,
         max_length: int = 256,
+        encoder_tokenizer: PreTrainedTokenizerFast | None = None,
     ):
-        self.tokenizer = tokenizer
+        self.tokenizer, self.encoder_tokenizer = tokenizer, encoder_tokenizer
         self.attributes = {name: [str(v) for v in values] for name, values in sorted((attributes or {}).items())}
         self.max_length = max_length
 
@@ -119,15 +125,31 @@ class SentenceProcessor:
             "decoder_input_ids": decoder_ids,
             "labels": torch.where(mask.bool(), padded, IGNORED),
         }
-        if corruption is not None:
+        if self.encoder_tokenizer is not None:
+            texts = tok.batch_decode([row[:length] for row, length in zip(ids_BT.tolist(), lengths_B.tolist(), strict=True)])
+            batch |= self._for_encoder(texts, corruption)
+        elif corruption is not None:
             batch["input_ids"], batch["attention_mask"] = corruption(
-                padded, mask, mask_id=tok.mask_token_id, vocab_size=len(tok)
+                padded, mask, mask_id=tok.mask_token_id, vocab_size=len(tok), pad_id=tok.pad_token_id
             )
         if word_drop:
             batch["decoder_input_ids"] = word_dropout(decoder_ids, word_drop, replacement_id=tok.unk_token_id)
         if attributes_BA is not None:
             batch["attributes"] = attributes_BA
         return batch
+
+    def _for_encoder(self, texts: list[str], corruption: Corruption | None) -> Batch:
+        """What an encoder with a tokenizer of its own reads; corruption spares the marks around a sentence."""
+        tok = self.encoder_tokenizer
+        read = tok(texts, padding=True, return_tensors="pt")
+        ids, mask = read["input_ids"], read["attention_mask"]
+        if ids.shape[1] > tok.model_max_length:
+            raise ValueError(f"a sentence has {ids.shape[1]} tokens for the encoder, which reads at most {tok.model_max_length}: split it, or lower data.max_tokens")
+        if corruption is not None:
+            start = leading_marks(tok)
+            free, free_mask = corruption(ids[:, start:], mask[:, start:], mask_id=tok.mask_token_id, vocab_size=len(tok), pad_id=tok.pad_token_id)
+            ids, mask = torch.cat([ids[:, :start], free], 1), torch.cat([mask[:, :start], free_mask], 1)
+        return {"input_ids": ids, "attention_mask": mask}
 
     def __call__(self, raw: Sequence[str], attributes: Sequence[Mapping[str, str | None]] | None = None) -> Batch:
         ids = self.tokenize(raw)
@@ -167,6 +189,9 @@ class SentenceProcessor:
         except Exception as error:  # tokenizers raises bare Exceptions, a full disk's among them
             raise OSError(errno.ENOSPC if "os error 28" in str(error) else errno.EIO, str(error)) from None
         content = {"attributes": self.attributes, "max_length": self.max_length}
+        if self.encoder_tokenizer is not None:
+            content["encoder_tokenizer"] = store(self.encoder_tokenizer)
+            (folder / ENCODER_FILE).write_text(self.encoder_tokenizer.backend_tokenizer.to_str(), encoding="utf-8")
         (folder / FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
@@ -185,4 +210,10 @@ class SentenceProcessor:
             tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
         except Exception as error:  # tokenizers raises bare Exceptions, transformers whatever the damage leads to
             raise ValueError(f"{folder / 'tokenizer.json'} or its neighbour tokenizer_config.json is damaged: {error!r}") from None
-        return cls(tokenizer, attributes, max_length)
+        if "encoder_tokenizer" not in content:
+            return cls(tokenizer, attributes, max_length)
+        try:
+            encoder_tokenizer = with_marks(backend=Tokenizer.from_file(str(folder / ENCODER_FILE)), **content["encoder_tokenizer"])
+        except Exception as error:  # as above
+            raise ValueError(f"{folder / ENCODER_FILE} is missing or damaged: {error!r}") from None
+        return cls(tokenizer, attributes, max_length, encoder_tokenizer)
