@@ -22,7 +22,7 @@ from vision.models.conv import ConvAutoencoder, ConvConfig
 from vision.models.mlp import MLPAutoencoder, MLPConfig
 from vision.shapes import shape, shape_model
 from vision.space import LatentSpace
-from vision.view.decoder import export_decoder, pack, plane_codes
+from vision.view.decoder import export_decoder, export_encoder, pack, plane_codes
 from vision.view.history import FILE, History, look, record_history
 from vision.view.page import HERE, SCRIPTS, images_data, sprite, write_shapes, write_view
 
@@ -100,6 +100,40 @@ def test_javascript_decodes_as_torch_does(tmp_path, name):
 
 
 @needs_node
+@pytest.mark.parametrize("name", MODELS)
+def test_javascript_encodes_as_torch_does(tmp_path, name):
+    model = make_model(**MODELS[name])
+    config = model.config
+    pixels = torch.rand(5, config.channels, config.height, config.width, generator=torch.Generator().manual_seed(1))
+    body = """
+    const encoder = new Decoder.Encoder(data.spec);
+    console.log(JSON.stringify(data.pixels.map((x) => encoder.encode(x)), (key, v) => (ArrayBuffer.isView(v) ? Array.from(v) : v)));
+    """
+    found = run_js(tmp_path, body, {"spec": export_encoder(model), "pixels": pixels.flatten(1).tolist()})
+    with torch.no_grad():
+        posterior = model.encode(pixel_values=pixels)
+    assert posterior.mean.std(0).min() > 1e-3
+    assert (torch.tensor([f["mean"] for f in found]) - posterior.mean).abs().max() < 1e-5
+    if config.posterior == "point":
+        assert all(f["sigma"] is None for f in found)
+    else:
+        assert (torch.tensor([f["sigma"] for f in found]) - (0.5 * posterior.logvar).exp()).abs().max() < 1e-5
+
+
+def test_encoders_that_the_page_cannot_run():
+    cases = [
+        ({"latent_dim": 5, "categories": 3, "prior": "categorical"}, "plain codes"),
+        ({"code_activation": "tanh"}, "plain codes"),
+        ({"kind": "conv", "spatial": True, "hidden_dim": 0, "filters": [2], "height": 2, "width": 4}, "without a spatial code"),
+    ]
+    for model, message in cases:
+        with pytest.raises(ValueError, match=message):
+            export_encoder(make_model(**model))
+    with pytest.raises(ValueError, match="precision is 'int8'"):
+        export_encoder(make_model(), "int8")
+
+
+@needs_node
 @pytest.mark.parametrize("kind", ["mlp", "conv"])
 def test_javascript_conditions_on_attributes(tmp_path, kind):
     model = make_model(kind, attributes={"label": ["0", "1", "2"], "bold": ["no", "yes"]})
@@ -162,6 +196,10 @@ def test_a_tensor_that_is_cut_off_is_an_error(tmp_path):
     assert run_js(tmp_path, body, packed) == "a tensor holds 4 numbers, not 5: the file is damaged"
 
 
+def table(flat, width):
+    return np.array(flat).reshape(-1, width)
+
+
 def toy_in_torch(model):
     """The shapes' network in float64."""
     layers = []
@@ -179,16 +217,19 @@ def test_the_pages_own_training_equals_torchs(tmp_path):
     linears = [*model.encoder, model.posterior_head.mean, *model.decoder, model.output]
     weights = [{"weight": x.weight.flatten().tolist(), "bias": x.bias.tolist()} for x in linears]
     body = """
-    const net = new Toy.Net(data.points, 1, data.weights);
-    const before = net.backward();
+    const net = new Toy.Net(data.points, { weights: data.weights });
+    const seen = () => {
+      const { codes, codeGrads, outputs, loss } = net.backward();
+      return { codes: Array.from(codes), codeGrads: Array.from(codeGrads), outputs: Array.from(outputs), loss };
+    };
+    const before = seen();
     for (let k = 0; k < data.steps; k++) net.step();
-    const after = net.backward();
-    console.log(JSON.stringify({ before, after }, (key, value) => (key === "grads" ? undefined : value)));
+    console.log(JSON.stringify({ before, after: seen() }));
     """
     page = run_js(tmp_path, body, {"points": points.double().tolist(), "weights": weights, "steps": steps})
-    assert np.allclose(page["before"]["codes"], seen.codes_ND, atol=1e-6)
-    assert np.allclose(page["before"]["codeGrads"], seen.gradients_ND, atol=1e-5)
-    assert np.allclose(page["before"]["outputs"], seen.outputs_NP, atol=1e-6)
+    assert np.allclose(table(page["before"]["codes"], 2), seen.codes_ND, atol=1e-6)
+    assert np.allclose(table(page["before"]["codeGrads"], 2), seen.gradients_ND, atol=1e-5)
+    assert np.allclose(table(page["before"]["outputs"], 3), seen.outputs_NP, atol=1e-6)
     net, wanted = toy_in_torch(model), points.double()
     optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
     for _ in range(steps):
@@ -197,7 +238,7 @@ def test_the_pages_own_training_equals_torchs(tmp_path):
         loss.backward()
         optimizer.step()
     assert page["after"]["loss"] == pytest.approx((net(wanted) - wanted).square().sum(1).mean().item(), rel=1e-6)
-    assert np.allclose(page["after"]["codes"], net[:8](wanted).detach(), atol=1e-8)
+    assert np.allclose(table(page["after"]["codes"], 2), net[:8](wanted).detach(), atol=1e-8)
     assert page["after"]["loss"] < page["before"]["loss"]
 
 

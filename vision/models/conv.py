@@ -138,11 +138,11 @@ class ConvAutoencoder(ImageAutoencoder):
         config, x = self.config, context
         height, width = config.sizes[-1]
         if config.spatial:
-            x = self.unfold(x.view(len(x), -1, height, width))
+            x = self.unfold(x.view(x.shape[0], -1, height, width))
         else:
             if self.dense_out is not None:
                 x = self.activation(self.dense_out(x))
-            x = self.unfold(x).view(len(x), -1, height, width)
+            x = self.unfold(x).view(x.shape[0], -1, height, width)
         for i, (layer, size) in enumerate(zip(self.up, config.sizes[-2::-1], strict=True)):
             x = layer(self.activation(x), output_size=torch.Size(size))
             if i == len(self.up) - 1 and not self.after:

@@ -126,7 +126,7 @@ class MLPAutoencoder(ImageAutoencoder):
                 x = self.dropout(activation(layer(x)))
             x = self.output(x)
         config = self.config
-        return x.view(len(x), -1, config.height, config.width)
+        return x.view(x.shape[0], -1, config.height, config.width)
 
 
 def _activations(names: str | list[str], num: int) -> nn.ModuleList:

@@ -51,6 +51,18 @@ const Core = (() => {
     return sorted.length ? sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] : 0;
   }
 
+  /** Random numbers in [0, 1) that repeat for a seed (mulberry32). */
+  function random(seed) {
+    let state = seed >>> 0;
+    return () => {
+      state = (state + 0x6d2b79f5) >>> 0;
+      let t = state;
+      t = Math.imul(t ^ (t >>> 15), t | 1);
+      t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+      return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+    };
+  }
+
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
   /** Call `frame(t)` with t from 0 to 1 for some milliseconds; returns a function that stops it. At once where people want calm. */
@@ -79,15 +91,22 @@ const Core = (() => {
     return `rgb(${mix.join(",")})`;
   }
 
-  const dark = () => matchMedia("(prefers-color-scheme: dark)").matches;
-
+  let palette = null; // the element whose style sheet variables are the colors; null: the page's root
   const known = new Map(); // of the present color scheme
+
+  /** Take the colors from an element's variables: where the page around it has a scheme of its own. */
+  function usePalette(element) {
+    palette = element;
+    known.clear();
+  }
 
   /** A color of the style sheet by its variable's name. */
   function color(name) {
-    if (!known.has(name)) known.set(name, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+    if (!known.has(name)) known.set(name, getComputedStyle(palette || document.documentElement).getPropertyValue(name).trim());
     return known.get(name);
   }
+
+  const dark = () => color("--scheme") === "dark";
 
   /** Make a canvas as sharp as the screen; returns its context, scaled to CSS pixels, and its size. */
   function sharpen(canvas) {
@@ -104,15 +123,18 @@ const Core = (() => {
 
   /** Draw again when a canvas changes its size or the page its colors. */
   function redrawWith(canvases, draw) {
-    const observer = new ResizeObserver(draw);
-    for (const canvas of canvases) observer.observe(canvas);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    const recolor = () => {
       known.clear();
       draw();
-    });
+    };
+    const sizes = new ResizeObserver(draw);
+    for (const canvas of canvases) sizes.observe(canvas);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolor);
+    const classes = new MutationObserver(recolor); // a page that switches by itself marks its root or its body
+    for (const element of [document.documentElement, document.body]) classes.observe(element, { attributeFilter: ["class"] });
   }
 
   const byId = (id) => document.getElementById(id);
 
-  return { unpack, show, ticks, quantile, animate, ramp, dark, color, sharpen, redrawWith, byId };
+  return { unpack, show, ticks, quantile, random, calm, animate, ramp, dark, usePalette, color, sharpen, redrawWith, byId };
 })();

@@ -24,12 +24,16 @@ const Cube = (() => {
       const up = c * Math.cos(pitch) - away * Math.sin(pitch);
       const depth = away * Math.cos(pitch) + c * Math.sin(pitch);
       const near = 3 / (3 + depth);
-      const size = Math.min(this.width, this.height) * 0.5;
+      const size = Math.min(this.width, this.height) * 0.56;
       return { x: this.width / 2 + across * near * size, y: this.height / 2 - up * near * size, near };
     }
 
-    /** points: [[x, y, z], ...]; the chosen one, by its index, is ringed. */
-    draw(points, { colors, chosen }) {
+    /**
+     * points: [[x, y, z], ...]; the chosen one, by its index, is ringed.
+     * ordered: whether a line runs through them. sheet: a square grid of points, row by row, drawn as a net behind them.
+     * ghost: one more point, ringed only.
+     */
+    draw(points, { colors, chosen, ordered = true, sheet = null, ghost = null }) {
       const { context, width, height } = Core.sharpen(this.canvas);
       this.width = width;
       this.height = height;
@@ -50,9 +54,41 @@ const Cube = (() => {
         context.fillText(name, at.x, at.y + 4);
       });
       this.places = points.map((point) => this.project(point));
-      thread(context, this.places, points);
+      if (sheet) this.net(context, sheet);
+      if (ordered) thread(context, this.places, points);
       const order = this.places.map((_, i) => i).sort((i, j) => this.places[i].near - this.places[j].near);
       for (const i of order) dot(context, this.places[i].x, this.places[i].y, 5 * this.places[i].near ** 2, colors[i], i === chosen);
+      if (ghost) {
+        const { x, y } = this.project(ghost);
+        context.lineWidth = 2;
+        context.strokeStyle = Core.color("--ink");
+        context.beginPath();
+        context.arc(x, y, 7, 0, 2 * Math.PI);
+        context.stroke();
+      }
+    }
+
+    /** Lines along the rows and the columns of a square grid of points. */
+    net(context, sheet) {
+      const side = Math.round(Math.sqrt(sheet.length));
+      const places = sheet.map((point) => this.project(point));
+      context.strokeStyle = Core.color("--axis");
+      context.globalAlpha = 0.75;
+      context.lineWidth = 1;
+      context.beginPath();
+      for (let a = 0; a < side; a++)
+        for (let b = 0; b < side; b++) {
+          const [along, across] = [places[a * side + b], places[b * side + a]];
+          if (b) context.lineTo(along.x, along.y);
+          else context.moveTo(along.x, along.y);
+          if (!b) continue;
+          const before = places[(b - 1) * side + a];
+          context.moveTo(before.x, before.y);
+          context.lineTo(across.x, across.y);
+          context.moveTo(along.x, along.y);
+        }
+      context.stroke();
+      context.globalAlpha = 1;
     }
 
     /** The point under a pixel, or -1. */

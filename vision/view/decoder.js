@@ -1,4 +1,4 @@
-// Codes to images, as the model computes them: the steps that decoder.py exported, in float64 over the model's own weights.
+// Codes to images and images to codes, as the model computes them: the steps that decoder.py exported, in float64 over the model's weights.
 "use strict";
 
 const Decoder = (() => {
@@ -103,18 +103,27 @@ const Decoder = (() => {
     transposed,
   };
 
+  /** Steps with their weights unpacked, ready to run. */
+  function unpackSteps(steps) {
+    const found = steps.map((step) => {
+      if (step.kind === "activation") return { kind: step.kind, apply: ACTIVATIONS[step.name] };
+      return { ...step, shape: step.weight.shape, weight: Core.unpack(step.weight), bias: Core.unpack(step.bias) };
+    });
+    if (!found.every((step) => RUN[step.kind] && (step.kind !== "activation" || step.apply))) throw new Error(UNKNOWN);
+    return found;
+  }
+
+  const UNKNOWN = "the model has a step that this page does not know: write the page again";
+  const run = (steps, x) => steps.reduce((values, step) => RUN[step.kind](step, values), x);
+
   /** A decoder of points of a plane, from what `export_decoder` wrote. */
   class Network {
     constructor(spec) {
       this.shape = spec.shape;
       this.inputs = spec.inputs;
       this.link = LINKS[spec.link];
-      this.steps = spec.steps.map((step) => {
-        if (step.kind === "activation") return { kind: step.kind, apply: ACTIVATIONS[step.name] };
-        return { ...step, shape: step.weight.shape, weight: Core.unpack(step.weight), bias: Core.unpack(step.bias) };
-      });
-      const known = this.steps.every((step) => RUN[step.kind] && (step.kind !== "activation" || step.apply));
-      if (!known || !this.link) throw new Error("the decoder has a step that this page does not know: write the page again");
+      this.steps = unpackSteps(spec.steps);
+      if (!this.link) throw new Error(UNKNOWN);
     }
 
     /**
@@ -129,11 +138,28 @@ const Decoder = (() => {
         const chosen = choices.attributes ? choices.attributes[a] : -1;
         attribute.values.forEach((_, v) => context.push(v === chosen ? 1 : 0));
       });
-      let values = Float64Array.from(context);
-      for (const step of this.steps) values = RUN[step.kind](step, values);
-      return values.map(this.link);
+      return run(this.steps, Float64Array.from(context)).map(this.link);
     }
   }
 
-  return { Network, ACTIVATIONS };
+  const [LOGVAR_MIN, LOGVAR_MAX] = [-10, 8]; // of textae.core.latent
+
+  /** An encoder, from what `export_encoder` wrote. */
+  class Encoder {
+    constructor(spec) {
+      this.steps = unpackSteps(spec.steps);
+      this.mean = unpackSteps([spec.mean]);
+      this.logvar = spec.logvar ? unpackSteps([spec.logvar]) : null;
+    }
+
+    /** Mean and standard deviation of the code of pixels in [0, 1], flat (C, H, W); a point code has no deviation. */
+    encode(pixels) {
+      const features = run(this.steps, Float64Array.from(pixels));
+      const mean = run(this.mean, features);
+      if (!this.logvar) return { mean, sigma: null };
+      return { mean, sigma: run(this.logvar, features).map((v) => Math.exp(0.5 * Math.min(LOGVAR_MAX, Math.max(LOGVAR_MIN, v)))) };
+    }
+  }
+
+  return { Network, Encoder, ACTIVATIONS };
 })();

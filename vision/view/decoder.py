@@ -1,4 +1,4 @@
-"""A model's decoder as numbers and steps that JavaScript carries out: `decoder.js` is the other half.
+"""A model's decoder, and its encoder, as numbers and steps that JavaScript carries out: `decoder.js` is the other half.
 
 Shapes: D latent dimensions, N codes, C channels, H, W height and width.
 """
@@ -89,6 +89,40 @@ def export_decoder(model: ImageAutoencoder, precision: str = "float32") -> dict[
     }
 
 
+def export_encoder(model: ImageAutoencoder, precision: str = "float32") -> dict[str, Any]:
+    """The encoder as plain data, ready for JSON.
+
+    Args:
+        model: An MLP or convolutional autoencoder with a plain code of any width: a linear point, or a Gaussian.
+        precision: Of the weights, as in `export_decoder`.
+
+    Returns:
+        `steps` from pixels to features, and the code's layers: `mean`, and `logvar`, None for a point.
+
+    Raises:
+        ValueError: Another family of models, a code with categories, an activation or maps, or an unknown precision.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}")
+    config = model.config
+    if config.categories or config.k_sparse or config.code_activation != "linear":
+        raise ValueError("the page encodes to plain codes: without categories, k_sparse and code_activation")
+    if isinstance(model, MLPAutoencoder):
+        names = [config.activation] * len(config.hidden_dims) if isinstance(config.activation, str) else config.activation
+        steps = [s for x, n in zip(model.encoder, names, strict=True) for s in (_dense(x.weight, x.bias, precision), {"kind": "activation", "name": n})]
+    elif isinstance(model, ConvAutoencoder) and model.posterior_head is not None:
+        steps = _conv_encoder_steps(model, precision)
+    else:
+        raise ValueError(f"the page encodes with MLP and convolutional autoencoders without a spatial code, not with this {type(model).__name__}")
+    head = model.posterior_head
+    assert head is not None
+    return {
+        "steps": steps,
+        "mean": _dense(head.mean.weight, head.mean.bias, precision),
+        "logvar": None if head.logvar is None else _dense(head.logvar.weight, head.logvar.bias, precision),
+    }
+
+
 def _dense(weight: Tensor, bias: Tensor, precision: str) -> dict[str, Any]:
     return {"kind": "dense", "weight": pack(weight, precision), "bias": pack(bias, precision)}
 
@@ -126,6 +160,18 @@ def _conv_steps(model: ConvAutoencoder, precision: str) -> list[dict[str, Any]]:
         steps += [act, {"kind": "transposed", **_conv(layer, before, after, precision)}]
     for layer in model.after:
         steps += [act, {"kind": "conv", **_conv(layer, sizes[-1], sizes[-1], precision)}]
+    return steps
+
+
+def _conv_encoder_steps(model: ConvAutoencoder, precision: str) -> list[dict[str, Any]]:
+    config = model.config
+    act, sizes, steps = {"kind": "activation", "name": config.activation}, config.sizes, []
+    for layer in model.before:
+        steps += [{"kind": "conv", **_conv(layer, sizes[0], sizes[0], precision)}, act]
+    for layer, before, after in zip(model.down, sizes[:-1], sizes[1:], strict=True):
+        steps += [{"kind": "conv", **_conv(layer, before, after, precision)}, act]
+    if model.dense_in is not None:
+        steps += [_dense(model.dense_in.weight, model.dense_in.bias, precision), act]
     return steps
 
 

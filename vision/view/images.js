@@ -5,31 +5,6 @@ const Images = (() => {
   const { byId, show } = Core;
   const TWEEN = 260; // milliseconds from one moment to the next
 
-  /** Draw float pixels (C, H, W) in [0, 1] over a whole canvas, without smoothing. */
-  function paint(canvas, pixels, shape, inverted) {
-    const stamp = toStamp(pixels, shape, inverted, null);
-    const { context, width, height } = Core.sharpen(canvas);
-    context.imageSmoothingEnabled = false;
-    context.drawImage(stamp, 0, 0, width, height);
-  }
-
-  /** Float pixels as a small canvas; with an ink [r, g, b], gray images become that color, the brighter the denser. */
-  function toStamp(pixels, [channels, height, width], inverted, ink) {
-    const stamp = document.createElement("canvas");
-    stamp.width = width;
-    stamp.height = height;
-    const context = stamp.getContext("2d");
-    const image = context.createImageData(width, height);
-    const area = width * height;
-    const level = (k) => Math.round(255 * Math.min(1, Math.max(0, inverted ? 1 - pixels[k] : pixels[k])));
-    for (let i = 0; i < area; i++) {
-      if (ink) image.data.set([...ink, level(i)], 4 * i);
-      else image.data.set([level(i), level(channels === 3 ? i + area : i), level(channels === 3 ? i + 2 * area : i), 255], 4 * i);
-    }
-    context.putImageData(image, 0, 0);
-    return stamp;
-  }
-
   class View {
     constructor(data) {
       this.data = data;
@@ -124,7 +99,7 @@ const Images = (() => {
       options.forEach((text, i) => select.add(new Option(text, String(i))));
       select.addEventListener("change", () => {
         choose(Number(select.value));
-        this.tiles = null;
+        if (this.tiles) this.tiles.forget();
         this.refresh();
       });
       label.append(name, select);
@@ -150,7 +125,6 @@ const Images = (() => {
           this.surface.view.x -= (x - from[0]) / this.surface.scale;
           this.surface.view.y += (y - from[1]) / this.surface.scale;
           from = [x, y];
-          this.tiles = null;
           this.refresh();
         } else this.moveTo(...this.surface.from(x, y));
       });
@@ -181,7 +155,6 @@ const Images = (() => {
         if (Math.max(Math.abs(this.cursor[0] - view.x), Math.abs(this.cursor[1] - view.y)) > view.half) {
           view.x += dx;
           view.y += dy;
-          this.tiles = null;
           this.refresh();
         }
       } else if (event.key === "+" || event.key === "=") this.zoom(1 / 1.5, this.cursor);
@@ -196,13 +169,11 @@ const Images = (() => {
       view.x = x + (view.x - x) * factor;
       view.y = y + (view.y - y) * factor;
       view.half *= factor;
-      this.tiles = null;
       this.refresh();
     }
 
     zoomHome() {
       this.surface.view = { ...this.moments[this.index].view };
-      this.tiles = null;
       this.refresh();
     }
 
@@ -221,7 +192,6 @@ const Images = (() => {
       const [before, after] = [{ ...this.surface.view }, this.moments[index].view];
       this.index = index;
       byId("moment").value = String(index);
-      this.tiles = null;
       this.stop = Core.animate(TWEEN, (t) => {
         for (let i = 0; i < to.length; i++) this.shown[i] = from[i] + t * (to[i] - from[i]);
         this.surface.view = Plane.between(before, after, t);
@@ -249,7 +219,7 @@ const Images = (() => {
     draw() {
       this.near = this.nearestTo(...this.cursor);
       this.drawPlane();
-      if (this.final) paint(byId("decoded"), this.network.decode(...this.cursor, this.choices), this.shape, this.data.inverted);
+      if (this.final) Pixels.paint(byId("decoded"), this.network.decode(...this.cursor, this.choices), this.shape, this.data.inverted);
       byId("decoded").classList.toggle("stale", !this.final);
       this.paintNearest();
       const at = `(${show(this.cursor[0])}, ${show(this.cursor[1])})`;
@@ -260,7 +230,8 @@ const Images = (() => {
         const moment = this.moments[this.index];
         byId("moment-out").textContent = moment.name + (moment.loss === null ? "" : ` · loss ${show(moment.loss)} nats an image`);
         byId("moment").setAttribute("aria-valuetext", byId("moment-out").textContent);
-        Timeline.drawLoss(byId("loss"), this.data.history.losses, Math.min(this.index, this.data.history.losses.length - 1));
+        const { losses } = this.data.history;
+        Timeline.drawLoss(byId("loss"), [{ values: losses, color: Core.color("--accent") }], Math.min(this.index, losses.length - 1));
       }
     }
 
@@ -322,85 +293,29 @@ const Images = (() => {
       context.globalAlpha = 1;
     }
 
-    /** Each class's name at the median of its codes. */
     drawNames(context) {
       if (!this.labels) return;
-      context.font = "700 16px system-ui, sans-serif";
-      context.textAlign = "center";
-      context.lineWidth = 4;
-      context.lineJoin = "round";
       this.data.names.forEach((name, label) => {
-        if (this.hidden.has(label)) return;
-        const members = this.members[label];
-        if (!members.length) return;
-        const x = this.surface.toX(Core.quantile(members.map((i) => this.shown[2 * i]), 0.5));
-        const y = this.surface.toY(Core.quantile(members.map((i) => this.shown[2 * i + 1]), 0.5)) + 5;
-        context.strokeStyle = Core.color("--card");
-        context.strokeText(name, x, y);
-        context.fillStyle = Core.color("--ink");
-        context.fillText(name, x, y);
+        if (!this.hidden.has(label)) this.surface.name(context, name, this.shown, this.members[label]);
       });
     }
 
     drawCursor(context, radius) {
       const { surface } = this;
-      const [x, y] = [surface.toX(this.cursor[0]), surface.toY(this.cursor[1])];
       if (this.near >= 0) {
         const [nx, ny] = [surface.toX(this.shown[2 * this.near]), surface.toY(this.shown[2 * this.near + 1])];
         Cube.dot(context, nx, ny, radius + 1, this.colorOf(this.near), true);
       }
-      context.lineWidth = 4;
-      context.strokeStyle = Core.color("--card");
-      for (const pass of [0, 1]) {
-        context.beginPath();
-        context.arc(x, y, 8, 0, 2 * Math.PI);
-        for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
-          context.moveTo(x + 4 * dx, y + 4 * dy);
-          context.lineTo(x + 13 * dx, y + 13 * dy);
-        }
-        context.stroke();
-        if (pass === 0) [context.lineWidth, context.strokeStyle] = [1.6, Core.color("--ink")];
-      }
+      surface.cross(context, ...this.cursor);
     }
 
     // --- decodings behind the points --------------------------------------------------------------------------
 
     drawTiles(context) {
-      const { surface } = this;
-      const key = [surface.width, surface.height, ...Object.values(surface.view), Core.dark()].join();
-      if (!this.tiles || this.tiles.key !== key) this.startTiles(key);
+      this.tiles ||= new Pixels.Tiles(this.surface, this.shape, (x, y) => this.network.decode(x, y, this.choices), () => this.drawPlane(), this.data);
       context.globalAlpha = this.data.ink ? 0.42 : 0.5;
-      context.drawImage(this.tiles.canvas, 0, 0, surface.width, surface.height);
+      this.tiles.draw(context);
       context.globalAlpha = 1;
-    }
-
-    /** Decode a grid of codes, some milliseconds in each frame, into a canvas behind the points. */
-    startTiles(key) {
-      const { surface } = this;
-      const [, height, width] = this.shape;
-      const columns = Math.max(6, Math.round(surface.width / 32));
-      const side = surface.width / columns;
-      const rows = Math.ceil(surface.height / (side * height / width));
-      const canvas = document.createElement("canvas");
-      canvas.width = columns * width;
-      canvas.height = Math.round((canvas.width * surface.height) / surface.width);
-      const tiles = { key, canvas };
-      this.tiles = tiles;
-      const ink = this.data.ink ? (Core.dark() ? [230, 237, 245] : [20, 28, 40]) : null;
-      const target = canvas.getContext("2d");
-      const cells = Array.from({ length: columns * rows }, (_, k) => [k % columns, Math.floor(k / columns)]);
-      const work = () => {
-        if (this.tiles !== tiles) return;
-        const end = performance.now() + 10;
-        while (cells.length && performance.now() < end) {
-          const [column, row] = cells.shift();
-          const [x, y] = surface.from((column + 0.5) * side, ((row + 0.5) * side * height) / width);
-          target.drawImage(toStamp(this.network.decode(x, y, this.choices), this.shape, this.data.inverted, ink), column * width, row * height);
-        }
-        this.drawPlane();
-        if (cells.length) requestAnimationFrame(work);
-      };
-      requestAnimationFrame(work);
     }
 
     paintNearest() {

@@ -24,7 +24,7 @@ from vision.view.decoder import PROBES, export_decoder, pack, plane_codes, plane
 from vision.view.history import FILE, History
 
 HERE = Path(__file__).parent
-SCRIPTS = ("core", "decoder", "toy", "plane", "cube", "timeline", "images", "shapes", "main")  # in the order of their needs
+SCRIPTS = ("core", "decoder", "toy", "plane", "cube", "timeline", "pixels", "images", "shapes", "main")  # in the order of their needs
 SHAPE_STEPS, SHAPE_EVERY = 400, 8  # of the recorded training of the toy shapes
 # All four shapes are learned in that time from this seed. Of the seeds 0 to 7, half leave a shape at errors above 0.004:
 # layers of two tanh units saturate. "Train here" on the page shows such starts too.

@@ -69,6 +69,37 @@ const Plane = (() => {
       for (const { value } of up) line(0, Math.round(this.toY(value)) + 0.5, this.width, Math.round(this.toY(value)) + 0.5, value);
     }
 
+    /** A name at the median of some of the points [x0, y0, x1, y1, ...], readable over anything. */
+    name(context, name, points, members) {
+      if (!members.length) return;
+      const x = this.toX(Core.quantile(members.map((i) => points[2 * i]), 0.5));
+      const y = this.toY(Core.quantile(members.map((i) => points[2 * i + 1]), 0.5)) + 5;
+      context.font = "700 16px system-ui, sans-serif";
+      context.textAlign = "center";
+      context.lineWidth = 4;
+      context.lineJoin = "round";
+      context.strokeStyle = Core.color("--card");
+      context.strokeText(name, x, y);
+      context.fillStyle = Core.color("--ink");
+      context.fillText(name, x, y);
+    }
+
+    /** A cross in a ring around a point of the plane, visible over anything. */
+    cross(context, x, y) {
+      const [px, py] = [this.toX(x), this.toY(y)];
+      [context.lineWidth, context.strokeStyle] = [4, Core.color("--card")];
+      for (const pass of [0, 1]) {
+        context.beginPath();
+        context.arc(px, py, 8, 0, 2 * Math.PI);
+        for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+          context.moveTo(px + 4 * dx, py + 4 * dy);
+          context.lineTo(px + 13 * dx, py + 13 * dy);
+        }
+        context.stroke();
+        if (pass === 0) [context.lineWidth, context.strokeStyle] = [1.6, Core.color("--ink")];
+      }
+    }
+
     /** The numbers of the grid along the left and lower edge, and the axes' names, readable over anything. */
     numbers(context) {
       const [across, up] = this.ticks();
@@ -121,7 +152,7 @@ const Plane = (() => {
 
   /** Give every moment with gradients the strength of its full trails. */
   function scaleTrails(moments) {
-    const own = moments.map(({ gradients, half }) => (gradients ? strength(gradients, half) : 0));
+    const own = moments.map((m) => (m.strength ??= m.gradients ? strength(m.gradients, m.half) : 0));
     const most = Math.max(...own);
     moments.forEach((moment, k) => (moment.full = full(own[k], most)));
   }

@@ -111,7 +111,7 @@ const Shapes = (() => {
       this.live = live;
       this.player.set(false);
       this.stop();
-      this.net = live ? new Toy.Net(this.shape.points, this.seed) : null;
+      this.net = live ? new Toy.Net(this.shape.points, { seed: this.seed }) : null;
       this.moments = live ? [] : this.shape.recorded;
       if (live) this.look();
       this.index = this.moments.length - 1;
@@ -122,8 +122,8 @@ const Shapes = (() => {
 
     /** Add the network's present state to the moments. */
     look() {
-      const { codes, codeGrads, outputs, loss } = this.net.backward();
-      this.moments.push(moment(this.net.steps, codes, codeGrads, outputs, loss / 3));
+      const { codes, codeGrads, outputs, error } = this.net.backward();
+      this.moments.push(moment(this.net.steps, rows(codes, 2), rows(codeGrads, 2), rows(outputs, 3), error / 3));
       this.setScale();
     }
 
@@ -188,7 +188,7 @@ const Shapes = (() => {
       this.output.draw(this.shown.outputs, style);
       this.drawCode(colors);
       const now = this.moments[this.index];
-      Timeline.drawLoss(byId("shape-loss"), this.moments.map((m) => m.loss), this.index);
+      Timeline.drawLoss(byId("shape-loss"), [{ values: this.moments.map((m) => m.loss), color: Core.color("--accent") }], this.index);
       byId("shape-moment").value = String(this.index);
       byId("shape-out").textContent = `step ${now.step.toLocaleString("en")} · mean squared error ${now.loss.toPrecision(2).replace("e-", "e−")}`;
       byId("shape-moment").setAttribute("aria-valuetext", byId("shape-out").textContent);

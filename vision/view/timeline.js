@@ -2,21 +2,24 @@
 "use strict";
 
 const Timeline = (() => {
-  /** The loss over moments on a logarithmic scale, with a dot at the moment shown. */
-  function drawLoss(canvas, losses, index) {
+  /** Losses over moments on a logarithmic scale, one curve for each {values, color}, with dots at the moment shown. */
+  function drawLoss(canvas, curves, index) {
     const { context, width, height } = Core.sharpen(canvas);
-    if (losses.length < 2) return;
-    const logs = losses.map((v) => Math.log(Math.max(v, 1e-12)));
-    const [low, high] = [Math.min(...logs), Math.max(...logs)];
-    const x = (i) => 6 + (i / (losses.length - 1)) * (width - 12);
-    const y = (i) => height - 6 - ((logs[i] - low) / (high - low || 1)) * (height - 12);
-    context.strokeStyle = Core.color("--accent");
+    const length = curves[0].values.length;
+    if (length < 2) return;
+    const logs = curves.map(({ values }) => values.map((v) => Math.log(Math.max(v, 1e-12))));
+    const [low, high] = [Math.min(...logs.flat()), Math.max(...logs.flat())];
+    const x = (i) => 6 + (i / (length - 1)) * (width - 12);
+    const y = (v) => height - 6 - ((v - low) / (high - low || 1)) * (height - 12);
     context.lineWidth = 1.8;
     context.lineJoin = "round";
-    context.beginPath();
-    logs.forEach((_, i) => (i ? context.lineTo(x(i), y(i)) : context.moveTo(x(i), y(i))));
-    context.stroke();
-    Cube.dot(context, x(index), y(index), 4, Core.color("--accent"), false);
+    curves.forEach(({ color }, k) => {
+      context.strokeStyle = color;
+      context.beginPath();
+      logs[k].forEach((v, i) => (i ? context.lineTo(x(i), y(v)) : context.moveTo(x(i), y(v))));
+      context.stroke();
+      Cube.dot(context, x(index), y(logs[k][index]), 4, color, false);
+    });
   }
 
   /**
