@@ -1,63 +1,52 @@
-"""The web page around one latent space: builds it from the tabs, serves it, and asks itself one question when told to."""
+"""The web page around the models of a shelf: builds it from the tabs, serves it, and asks itself one question when told to."""
 
 import errno
 import os
 import socket
 import time
-from collections.abc import Mapping
-from html import escape
-from typing import Any
+from collections.abc import Callable, Sequence
 
 # Before gradio: otherwise its server looks up two hosts at start, and its client two more.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from apps import STARTED
+from apps.door import RATE, Buckets, Door
+from apps.endpoints import register
 from apps.page_style import CSS, THEME, html
+from apps.shelf import Shelf
 from apps.tabs import TABS
-from textae.core.card import LABELS, read_figures
-from textae.core.space import LatentSpace
 
+MAX_UPLOAD = "10mb"  # of one file
 QUEUE_SIZE = 64  # waiting requests; who comes after is told that the page is busy
-HEADER_FIGURES = ("ppl", "bleu", "exact_match", "active_units")  # of the card's evaluation, where it has them
+HEADER = '<header class="ta-head"><h1>textae</h1><span class="ta-note">Sentences and pictures as points that you can walk between</span></header>'
 SMOKE_STEPS = 7
+BURST = 10  # seconds' worth of requests that may come at once
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def build(space: LatentSpace, figures: Mapping[str, Any] | None = None) -> gr.Blocks:
+def build(shelf: Shelf, gpu: Callable | None = None) -> gr.Blocks:
     """The page, filled, not yet served.
 
     Args:
-        space: Of sentences.
-        figures: Of the model's card, as `read_figures` gives them.
+        shelf: The models that it may open.
+        gpu: Wraps what is worth a GPU: `spaces.GPU` on a Space with ZeroGPU.
     """
-    with gr.Blocks(analytics_enabled=False, title=f"textae · {space.name}") as page:
-        html(header(space, figures or {}))
+    with gr.Blocks(analytics_enabled=False, title="textae") as page:
+        html(HEADER)
         for title, add in TABS.items():
             with gr.Tab(title, id=title.lower()):
-                add(space)
+                add(shelf)
+        register(shelf, gpu)
     return page.queue(max_size=QUEUE_SIZE)
 
 
-def header(space: LatentSpace, figures: Mapping[str, Any]) -> str:
-    """The model's name and a few facts about it, as HTML."""
-    facts = [
-        (_rounded(space.model.num_parameters()), "parameters"),
-        (f"{space.latent_dim}", "latent dimensions"),
-        (f"{space.model.config.vocab_size:,}", "tokens in the vocabulary"),
-    ]
-    measured = figures.get("evaluation", {})
-    for key in HEADER_FIGURES:
-        if key in measured:
-            name, unit = LABELS[key]
-            facts.append((f"{measured[key]:.4g}{' %' if unit == '%' else ''}", name[:1].lower() + name[1:]))
-    facts.append((str(space.device), "device"))
-    rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for value, name in facts)
-    return f'<header class="ta-head"><h1>textae</h1><span class="ta-model">{escape(space.name)}</span></header><dl class="ta-facts">{rows}</dl>'
-
-
-def launch(page: gr.Blocks, host: str = "127.0.0.1", port: int = 0, share: bool = False) -> str:
+def launch(
+    page: gr.Blocks, host: str = "127.0.0.1", port: int = 0, share: bool = False, *, rate: float | None = None, mcp: bool = False
+) -> str:
     """Serve the page in the background; returns its address.
 
     Args:
@@ -65,15 +54,33 @@ def launch(page: gr.Blocks, host: str = "127.0.0.1", port: int = 0, share: bool 
         host: "127.0.0.1" for this machine only, "0.0.0.0" for the network.
         port: 0 takes a free one.
         share: Also open a public address through Gradio's tunnel.
+        rate: Requests a second that one address may send on average, bursts of `BURST` seconds' worth allowed; 0 for any number;
+            None is 0 where only this machine can ask, and `RATE` elsewhere.
+        mcp: Also offer the endpoints as tools of an MCP server, at `gradio_api/mcp/`.
 
     Raises:
-        ValueError: The port is taken or not allowed, or the host is not of this machine.
+        ValueError: The port is taken or not allowed, the host is not of this machine, or the extra for MCP is missing.
     """
+    if mcp:
+        check_mcp()
+    if rate is None:
+        rate = 0 if host in LOOPBACK and not share else RATE
+    # On a Space every visitor comes through one proxy, which writes the address last.
+    door = Middleware(Door, buckets=Buckets(rate, max(1, round(rate * BURST))) if rate else None, proxied="SPACE_ID" in os.environ)
     _, local, public = page.launch(
         server_name=host, server_port=free_port(host, port), share=share, prevent_thread_lock=True, quiet=True, ssr_mode=False,
-        theme=THEME, css=CSS, run_history=False, footer_links=["api", "settings"], max_file_size="1kb",  # nothing is ever uploaded
+        theme=THEME, css=CSS, run_history=False, footer_links=["api", "settings"], max_file_size=MAX_UPLOAD, mcp_server=mcp,
+        app_kwargs={"middleware": [door]},
     )  # fmt: skip
     return public or local
+
+
+def check_mcp() -> None:
+    """Raise a ValueError that says how to install what the MCP server needs, where it is missing."""
+    try:
+        import mcp  # noqa: F401
+    except ImportError:
+        raise ValueError('the MCP server needs an extra: pip install "textae[mcp]"') from None
 
 
 def free_port(host: str, port: int) -> int:
@@ -95,25 +102,29 @@ def free_port(host: str, port: int) -> int:
 
 
 def serve(
-    model: str = "everyday", *, host: str = "127.0.0.1", port: int = 7860, share: bool = False, smoke: bool = False, device: str = "auto"
-) -> None:
-    """Open a model and serve its page until interrupted.
+    models: Sequence[str] = (), *, host: str = "127.0.0.1", port: int = 7860, share: bool = False, smoke: bool = False, device: str = "auto",
+    rate: float | None = None, mcp: bool = False,
+) -> None:  # fmt: skip
+    """Open a page and serve it until interrupted.
 
     Args:
-        model: Bundled name, folder or Hub id.
-        host, port, share: As in `launch`.
+        models: Bundled names, folders or Hub ids; the first of each modality is the one that tabs begin with. The bundled models
+            stand beside them.
+        host, port, share, rate, mcp: As in `launch`.
         smoke: Serve on a free port, ask one question over HTTP, print how long it all took, and stop.
         device: "auto", or a torch device name.
     """
-    from apps.catalog import ZOOS, open_space
-    from textae.core.catalog import find_checkpoint
-
     port = 0 if smoke else free_port(host, port)  # before the model is loaded: a taken port is known at once
-    page = build(open_space(model, device), read_figures(find_checkpoint(model, ZOOS)))
+    if mcp:
+        check_mcp()
+    page = build(Shelf(models, device))
     if smoke:
         print(ask_once(page))
         return
-    print(f"The page is at {launch(page, host, port, share)} (Ctrl+C stops it)", flush=True)
+    address = launch(page, host, port, share, rate=rate, mcp=mcp)
+    print(f"The page is at {address} (Ctrl+C stops it)", flush=True)
+    if mcp:
+        print(f"Its MCP server is at {address}gradio_api/mcp/", flush=True)
     page.block_thread()
 
 
@@ -146,7 +157,3 @@ def _bind(host: str, port: int) -> int:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(address)
         return probe.getsockname()[1]
-
-
-def _rounded(count: int) -> str:
-    return f"{count / 1e6:.1f} M" if count >= 1e6 else f"{count / 1e3:.0f} k"

@@ -65,3 +65,8 @@ def _write_arrays(out: Path, arrays: dict[str, Any]) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise OSError(f"could not write {out}: {error.strerror or error}") from None
+
+
+def short(value: Any) -> str:
+    """A figure for the screen: numbers to four places, anything else as it is."""
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

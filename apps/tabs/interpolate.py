@@ -1,167 +1,139 @@
-"""The tab that walks between two sentences: a slider on the path, and every step of it.
+"""The tab that walks through latent space: between two sentences, or from one to what its attributes become.
 
-Shapes: S steps, D latent dimensions.
+The whole path is decoded when its ends change; the slider then moves in the browser alone and asks nobody.
 """
 
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import gradio as gr
-import torch
-from torch import Tensor
 
-from apps.limits import LIVE, MAX_CHARS, ONE_LINE, check_number, check_sentence, check_whole, refusing
-from apps.page_style import alert, changed, html, text
-from textae.core.config import choose
-from textae.core.latent import PATHS
-from textae.core.space import LatentSpace
+from apps.limits import LIVE, MAX_CHARS, check_attributes
+from apps.page_style import alert, changed, html, lead, text
+from apps.paths import Path, Step, between, through
+from apps.shelf import Shelf
+from apps.tabs.choice import absent, changeable, model_choice
+from textae.space import LatentSpace
 
-MAX_STEPS = 25
-STEPS = 9  # of the page: few enough for one screen, enough to see where words change
+STEPS = 9  # of the table: few enough for one screen, enough to see where words change
+POINTS = 48  # parts of the slider, of which every sixth is a step of the table
+ATTRIBUTES = "attributes"
+FARTHEST = 1.5  # strength at the end of a path through attributes: at 1, decoders often only begin to change their minds
 PAIRS = [
     ("I was happy to see you.", "It will rain tomorrow."),
     ("Where did you put my keys?", "We had dinner by the sea."),
     ("She speaks three languages.", "He forgot to lock the door."),
     ("Please turn off the light.", "The children are asleep."),
 ]
-PATH_NAMES = [("Straight line (lerp)", "lerp"), ("Arc (slerp)", "slerp")]
+WAYS = [("Straight line (lerp)", "lerp"), ("Arc (slerp)", "slerp")]
+THROUGH = ("Through attributes", ATTRIBUTES)
 
 LEAD = """Two sentences become two points in the model's latent space, and every point between them decodes to a sentence.
 Move the slider to walk from one to the other."""
 MORE = """
 - **Straight line** mixes the two codes in proportion. **Arc** turns from one to the other and keeps their length, which stays where
   most codes of a Gaussian lie; the straight line passes nearer to the center.
+- **Through attributes** stays with one sentence and turns up what the decoder is told of it, from its own tense or sentiment to
+  another one; a model that is told nothing has its code moved instead.
 - **Cost** is how surprised the decoder is by its own sentence at that point: −log p(sentence | point), in nats. It usually rises
   between two regions that the model knows well.
+- **Like the start** and **like the end** are the shares of content words that a step has in common with them (F1).
 - **Underlined** words differ from the step before; a gray sentence repeats it. The ends are reconstructions, so they may differ from
   what you typed.
 """
+MOVE = "(t, found) => found ? found.cards[Math.round(t * (found.cards.length - 1))] : null"
+COPY = """async (found) => {
+  const said = (words) => `<p class="ta-note" role="status">${words}</p>`;
+  try { await navigator.clipboard.writeText(found.text); return said("Copied"); }
+  catch { return said("This browser does not let the page copy"); }
+}"""
 
 
-@dataclass(frozen=True)
-class Step:
-    """A point of a path.
+def build(shelf: Shelf) -> None:
+    """Add the tab's components."""
+    names = shelf.names("text")
+    if not names:
+        return absent("text")
 
-    Attributes:
-        t: Its position; 0 is the first sentence's code, 1 the second's.
-        sentence: What it decodes to, greedily.
-        nll: -log p(sentence | point) in nats; None where the model cannot read its own sentence back (it is empty or too long).
-    """
-
-    t: float
-    sentence: str
-    nll: float | None
-
-
-def walk(space: LatentSpace, a: str, b: str, positions: list[float], path: str = "lerp") -> list[Step]:
-    """Decode the points at `positions` of the path from `a` to `b`."""
-    ends = [check_sentence(a, "the first sentence"), check_sentence(b, "the second sentence")]
-    if not isinstance(path, str):
-        raise ValueError(f"the path must be one of {', '.join(PATHS)}")
-    way = choose(PATHS, path, "path")
-    z = space.encode(ends)
-    points = way(z[0], z[1], torch.tensor(positions))
-    sentences = space.decode(points)
-    return [Step(t, s, n) for t, s, n in zip(positions, sentences, costs(space, points, sentences), strict=True)]
-
-
-def costs(space: LatentSpace, points_SD: Tensor, sentences: list[str]) -> list[float | None]:
-    """-log p(sentence | point) of each in nats; None for a sentence that the model does not take."""
-    taken = [i for i, s in enumerate(sentences) if _takes(space, s)]
-    found: list[float | None] = [None] * len(sentences)
-    if taken:
-        batch = {k: v.to(space.device) for k, v in space.processor([sentences[i] for i in taken]).items()}
-        with torch.no_grad():
-            nll, _ = space.model.nll(points_SD[taken].to(space.device), **batch)
-        for i, value in zip(taken, nll.tolist(), strict=True):
-            found[i] = value
-    return found
-
-
-def evenly(steps: int) -> list[float]:
-    """`steps` positions from 0 to 1, both included."""
-    return [i / (steps - 1) for i in range(steps)]
-
-
-def build(space: LatentSpace) -> None:
-    """Add the tab's components and the endpoints `interpolate` and `point`."""
-
-    def interpolate(a: str, b: str, steps: int = 7, path: str = "lerp") -> list[dict[str, Any]]:
-        """Walk from sentence a to sentence b through latent space.
-
-        Args:
-            a: The first sentence, at most 500 characters.
-            b: The second sentence.
-            steps: Points on the path, 2 to 25, both ends included.
-            path: "lerp" (a straight line) or "slerp" (an arc).
-
-        Returns:
-            For each step `t` (0 to 1), `sentence`, and `nll`: its cost under the decoder in nats.
-        """
-        found = walk(space, a, b, evenly(check_whole(steps, "steps", 2, MAX_STEPS)), path)
-        return [asdict(step) for step in found]
-
-    def point(a: str, b: str, t: float, path: str = "lerp") -> str:
-        """The sentence at one point of the path from a to b.
-
-        Args:
-            a: The first sentence, at most 500 characters.
-            b: The second sentence.
-            t: The position, 0 (a) to 1 (b).
-            path: "lerp" (a straight line) or "slerp" (an arc).
-        """
-        return walk(space, a, b, [check_number(t, "t", 0, 1)], path)[0].sentence
-
-    gr.api(refusing(interpolate), api_name="interpolate", **ONE_LINE)
-    gr.api(refusing(point), api_name="point", **ONE_LINE)
-
-    def show_point(a: str, b: str, path: str, t: float) -> tuple[Any, str]:
+    def show(model: str, a: str, b: str, way: str, become: str, t: float) -> tuple[Any, ...]:
+        """The card at the slider, the table, and what the browser keeps of the path."""
         try:
-            return _point(walk(space, a, b, [check_number(t, "t", 0, 1)], path)[0]), alert()
+            steps = _path(shelf.open(model, "text"), a, b, way, become).steps([i / POINTS for i in range(POINTS + 1)])
         except ValueError as error:
-            return gr.skip(), alert(error)
+            return *(gr.skip(),) * 3, alert(error), ""
+        found = _kept(steps)
+        return found["cards"][round(t * POINTS)], _table(steps[:: POINTS // (STEPS - 1)]), found, alert(), ""
 
-    def show_path(a: str, b: str, path: str, t: float) -> tuple[Any, Any, str]:
-        try:
-            found = walk(space, a, b, [*evenly(STEPS), check_number(t, "t", 0, 1)], path)
-            return _point(found[-1]), _table(found[:-1]), alert()
-        except ValueError as error:
-            return gr.skip(), gr.skip(), alert(error)
+    def choose(model: str, way: str) -> tuple[Any, Any, Any]:
+        """What the model can become, and which of the two fields is shown."""
+        values = changeable(shelf.open(model, "text"))
+        way = way if values or way != ATTRIBUTES else "lerp"
+        told = way == ATTRIBUTES
+        return (
+            gr.update(choices=_ways(values), value=way),
+            gr.update(choices=values, value=values[0][1] if values else None, visible=told),
+            gr.update(visible=not told),
+        )
 
-    def surprise() -> tuple[str, str]:
-        a, b = space.sample(2)
+    def surprise(model: str) -> tuple[str, str]:
+        a, b = shelf.open(model, "text").sample(2)
         return a, b
 
-    first = show_path(*PAIRS[0], "lerp", 0.5)
-    gr.Markdown(LEAD, elem_classes="ta-lead")
-    with gr.Accordion("More", open=False, elem_classes="ta-fold"):
-        gr.Markdown(MORE)
+    values = changeable(shelf.open(names[0], "text"))
+    card, table, kept, message, _ = show(names[0], *PAIRS[0], "lerp", "", 0.5)
+    lead(LEAD, MORE)
+    model = model_choice(shelf, "text")
     with gr.Row(equal_height=True):
         a = gr.Textbox(PAIRS[0][0], label="From", max_length=MAX_CHARS, min_width=260, elem_id="from")
         b = gr.Textbox(PAIRS[0][1], label="To", max_length=MAX_CHARS, min_width=260, elem_id="to")
+        become = gr.Dropdown(
+            values, value=values[0][1] if values else None, label="Becomes", min_width=260, visible=False, filterable=False, elem_id="become"
+        )
     with gr.Row(elem_classes="ta-tools"):
-        path = gr.Radio(PATH_NAMES, value="lerp", label="Path", min_width=300, elem_id="path")
+        way = gr.Radio(_ways(values), value="lerp", label="Path", min_width=300, elem_id="path")
         swap = gr.Button("Swap", min_width=110, elem_id="swap", elem_classes="ta-fit")
         draw = gr.Button("Surprise me", variant="primary", min_width=140, elem_id="surprise", elem_classes="ta-fit")
-    message = html(first[2], elem_classes=["ta-html", "ta-alert-slot"])
-    t = gr.Slider(0, 1, 0.5, step=0.01, label="Position between the two", elem_id="position", buttons=[])
-    here = html(first[0], elem_id="here")
-    steps = html(first[1], elem_id="steps")
+    message = html(message, elem_classes=["ta-html", "ta-alert-slot"])
+    t = gr.Slider(0, 1, 0.5, step=1 / POINTS, label="Position on the way", elem_id="position", buttons=[])
+    here = html(card, elem_id="here")
+    steps = html(table, elem_id="steps")
+    with gr.Row(elem_classes="ta-tools"):
+        copy = gr.Button("Copy the steps", min_width=150, size="sm", elem_id="copy", elem_classes="ta-fit")
+        copied = html("", elem_classes=["ta-html", "ta-quiet"], elem_id="copied")
     gr.Examples(
         [list(pair) for pair in PAIRS], [a, b], label="Pairs to try", api_visibility="private", cache_examples=False,
         example_labels=[f"{one} → {other}" for one, other in PAIRS],
     )  # fmt: skip
+    path = gr.JSON(kept, visible=False)
 
-    t.change(show_point, [a, b, path, t], [here, message], **LIVE)
-    gr.on([a.change, b.change, path.change], show_path, [a, b, path, t], [here, steps, message], **LIVE)
+    t.change(None, [t, path], here, js=MOVE, api_visibility="private", queue=False)
+    gr.on([model.change, way.input], choose, [model, way], [way, become, b], **LIVE)
+    gr.on([model.change, a.change, b.change, way.change, become.change], show, [model, a, b, way, become, t], [here, steps, path, message, copied], **LIVE)
     swap.click(lambda a, b: (b, a), [a, b], [a, b], api_visibility="private", show_progress="hidden", queue=False)
-    draw.click(surprise, None, [a, b], **LIVE)
+    draw.click(surprise, model, [a, b], **LIVE)
+    copy.click(None, path, copied, js=COPY, api_visibility="private", queue=False)
 
 
-def _point(step: Step) -> str:
+def _ways(values: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [*WAYS, THROUGH] if values else WAYS
+
+
+def _path(space: LatentSpace, a: str, b: str, way: str, become: str) -> Path:
+    if way != ATTRIBUTES:
+        return between(space, a, b, way)
+    name, _, value = str(become).partition("=")
+    return through(space, a, check_attributes({name: value}, space.attributes), strength=FARTHEST)
+
+
+def _kept(steps: list[Step]) -> dict[str, Any]:
+    """What the browser needs of a path: a card for each position of the slider, and the table as text."""
+    rows = [f"{s.t:.0%}\t{s.sentence}\t{'' if s.nll is None else format(s.nll, '.2f')}" for s in steps[:: POINTS // (STEPS - 1)]]
+    return {"cards": [_card(s) for s in steps], "text": "\n".join(["way\tsentence\tcost in nats", *rows]) + "\n"}
+
+
+def _card(step: Step) -> str:
     return (
         '<div class="ta-card" aria-live="polite">'
-        f'<h3>At {step.t:.0%} of the way</h3><p class="ta-big"><span>{text(step.sentence)}</span></p></div>'
+        f'<h2>At {step.t:.0%} of the way</h2><p class="ta-big"><span>{text(step.sentence)}</span></p></div>'
     )
 
 
@@ -172,19 +144,13 @@ def _table(found: list[Step]) -> str:
         same = ' class="ta-same"' if rows and step.sentence == before else ""
         cost = "–" if step.nll is None else f'{step.nll:.1f}<span class="ta-bar" aria-hidden="true"><i style="width:{step.nll / top:.0%}"></i></span>'
         rows.append(
-            f'<tr{same}><td class="ta-t">{step.t:.0%}</td><td class="ta-s">{changed(step.sentence, before)}</td><td class="ta-n">{cost}</td></tr>'
+            f'<tr{same}><td class="ta-t">{step.t:.0%}</td><td class="ta-s">{changed(step.sentence, before)}</td>'
+            f'<td class="ta-like">{step.like_a:.0%}</td><td class="ta-like">{step.like_b:.0%}</td><td class="ta-n">{cost}</td></tr>'
         )
         before = step.sentence
     return (
         '<div class="ta-card"><table class="ta-steps"><caption>Every step of the path</caption><thead><tr>'
-        '<th scope="col">Way</th><th scope="col">Sentence</th><th scope="col" class="ta-n">Cost, nats</th></tr></thead>'
+        '<th scope="col">Way</th><th scope="col">Sentence</th><th scope="col" class="ta-like">Like the start</th>'
+        '<th scope="col" class="ta-like">Like the end</th><th scope="col" class="ta-n">Cost, nats</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
-
-
-def _takes(space: LatentSpace, sentence: str) -> bool:
-    try:
-        space.processor.check([sentence])
-    except ValueError:
-        return False
-    return True

@@ -6,8 +6,10 @@ from typing import Any
 
 import gradio as gr
 
-from apps.limits import LIVE, MAX_CHARS, ONE_LINE, check_sentence, check_whole, refusing
-from apps.page_style import alert, changed, html, listed, text
+from apps.limits import LIVE, MAX_CHARS, check_sentence
+from apps.page_style import alert, changed, html, lead, listed, text
+from apps.shelf import Shelf
+from apps.tabs.choice import absent, model_choice
 from textae.core.space import LatentSpace
 from textae.metrics import count_words, perplexity
 
@@ -109,34 +111,21 @@ def reading(found: Reconstruction) -> list[str]:
     return lines
 
 
-def build(space: LatentSpace) -> None:
-    """Add the tab's components and the endpoint `reconstruct`."""
+def build(shelf: Shelf) -> None:
+    """Add the tab's components."""
+    names = shelf.names("text")
+    if not names:
+        return absent("text")
 
-    def reconstruct(sentence: str, beams: int = BEAMS) -> dict[str, Any]:
-        """Encode a sentence, decode it again, and score it.
-
-        Args:
-            sentence: At most 500 characters.
-            beams: Width of the beam search behind `alternatives`, 1 to 10.
-
-        Returns:
-            `reconstruction` (greedy), `alternatives`, `exact`; in nats `nll` (importance-weighted, 100 draws),
-            `reconstruction_nll` and `kl`; `perplexity` per word and end mark; `effective_samples`; `neighbours`.
-        """
-        return asdict(rebuild(space, sentence, check_whole(beams, "beams", 1, MAX_BEAMS)))
-
-    gr.api(refusing(reconstruct), api_name="reconstruct", **ONE_LINE)
-
-    def show(sentence: str) -> tuple[Any, str]:
+    def show(model: str, sentence: str) -> tuple[Any, str]:
         try:
-            return _html(rebuild(space, sentence)), alert()
+            return _html(rebuild(shelf.open(model, "text"), sentence)), alert()
         except ValueError as error:
             return gr.skip(), alert(error)
 
-    first = show(SENTENCES[0])
-    gr.Markdown(LEAD, elem_classes="ta-lead")
-    with gr.Accordion("More", open=False, elem_classes="ta-fold"):
-        gr.Markdown(MORE)
+    first = show(names[0], SENTENCES[0])
+    lead(LEAD, MORE)
+    model = model_choice(shelf, "text")
     sentence = gr.Textbox(SENTENCES[0], label="Your sentence", max_length=MAX_CHARS, elem_id="sentence")
     message = html(first[1], elem_classes=["ta-html", "ta-alert-slot"])
     result = html(first[0], elem_id="rebuilt")
@@ -144,7 +133,7 @@ def build(space: LatentSpace) -> None:
         [[s] for s in SENTENCES], [sentence], label="Sentences to try", api_visibility="private", cache_examples=False,
         example_labels=SENTENCES,
     )  # fmt: skip
-    sentence.change(show, sentence, [result, message], **LIVE)
+    gr.on([model.change, sentence.change], show, [model, sentence], [result, message], **LIVE)
 
 
 def _html(found: Reconstruction) -> str:
@@ -155,11 +144,11 @@ def _html(found: Reconstruction) -> str:
     numbers = "".join(f"<div><dt>{name}</dt><dd>{value} <small>{unit}</small></dd></div>" for name, value, unit in figures)
     words = "".join(f"<li>{text(line)}</li>" for line in reading(found))
     near = listed((n["example"], f"{n['distance']:.2f}") for n in found.neighbours)
-    lists = f'<section class="ta-card"><h3>Alternatives, by beam search</h3>{listed((s, "") for s in found.alternatives)}</section>'
+    lists = f'<section class="ta-card"><h2>Alternatives, by beam search</h2>{listed((s, "") for s in found.alternatives)}</section>'
     if found.neighbours:
-        lists += f'<section class="ta-card"><h3>Nearest examples, by distance of codes</h3>{near}</section>'
+        lists += f'<section class="ta-card"><h2>Nearest examples, by distance of codes</h2>{near}</section>'
     return (
-        '<div class="ta-stack"><section class="ta-card" aria-live="polite"><h3>What comes back</h3>'
+        '<div class="ta-stack"><section class="ta-card" aria-live="polite"><h2>What comes back</h2>'
         f'<p class="ta-big"><span>{changed(found.reconstruction, found.sentence)}</span></p></section>'
         f'<section class="ta-card"><dl class="ta-numbers">{numbers}</dl><ul class="ta-reading">{words}</ul></section>'
         f'<div class="ta-columns" style="margin-top:0">{lists}</div></div>'

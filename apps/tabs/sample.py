@@ -9,14 +9,15 @@ from apps.limits import (
     LIVE,
     MAX_CHARS,
     MAX_SEED,
-    ONE_LINE,
+    check_attributes,
     check_number,
     check_seed,
     check_sentence,
     check_whole,
-    refusing,
 )
-from apps.page_style import alert, counted, html, listed
+from apps.page_style import alert, counted, html, lead, listed
+from apps.shelf import Shelf
+from apps.tabs.choice import absent, model_choice
 from textae.core.space import LatentSpace, seeded
 
 MAX_NUM, MAX_SPREAD, MAX_NOISE = 50, 2.0, 3.0
@@ -33,10 +34,11 @@ MORE = """
 """
 
 
-def draw(space: LatentSpace, num: int, spread: float, seed: int) -> list[str]:
-    """`num` sentences from the prior."""
+def draw(space: LatentSpace, num: int, spread: float, seed: int, attributes: Any = None) -> list[str]:
+    """`num` sentences from the prior, conditioned on `attributes` where values of some are given."""
     num, spread = check_whole(num, "the number of sentences", 1, MAX_NUM), check_number(spread, "spread", 0, MAX_SPREAD)
-    return space.sample(num, spread=spread, seed=check_seed(seed))
+    wanted = check_attributes(attributes, space.model.config.decoder_attributes)
+    return space.sample(num, spread=spread, seed=check_seed(seed), attributes=wanted)
 
 
 def vary(space: LatentSpace, sentence: str, num: int, noise: float, seed: int) -> list[str]:
@@ -48,54 +50,32 @@ def vary(space: LatentSpace, sentence: str, num: int, noise: float, seed: int) -
     return space.decode(around)
 
 
-def build(space: LatentSpace) -> None:
-    """Add the tab's components and the endpoints `sample` and `variations`."""
+def build(shelf: Shelf) -> None:
+    """Add the tab's components."""
+    names = shelf.names("text")
+    if not names:
+        return absent("text")
 
-    def sample(num: int = NUM, spread: float = 1.0, seed: int = 0) -> list[str]:
-        """Draw sentences from the model's prior.
-
-        Args:
-            num: How many, 1 to 50.
-            spread: Scale of the prior's noise, 0 to 2; below one is more typical.
-            seed: Makes the draw repeatable, 0 to 2147483647.
-        """
-        return draw(space, num, spread, seed)
-
-    def variations(sentence: str, num: int = NUM, noise: float = NOISE, seed: int = 0) -> list[str]:
-        """Sentences around one: encode it, add noise to its code, decode.
-
-        Args:
-            sentence: At most 500 characters.
-            num: How many, 1 to 50.
-            noise: Standard deviation of the noise in every dimension, 0 to 3.
-            seed: Makes the draw repeatable, 0 to 2147483647.
-        """
-        return vary(space, sentence, num, noise, seed)
-
-    gr.api(refusing(sample), api_name="sample", **ONE_LINE)
-    gr.api(refusing(variations), api_name="variations", **ONE_LINE)
-
-    def show(num: int, spread: float, seed: int) -> tuple[Any, Any, str]:
+    def show(model: str, num: int, spread: float, seed: int) -> tuple[Any, Any, str]:
         """New sentences, and the first of them into the box below."""
         try:
-            sentences = draw(space, num, spread, seed)
+            sentences = draw(shelf.open(model, "text"), num, spread, seed)
         except ValueError as error:
             return gr.skip(), gr.skip(), alert(error)
         return gr.update(**_choices(sentences)), sentences[0], alert()
 
-    def show_around(sentence: str, noise: float, seed: int) -> tuple[Any, str]:
+    def show_around(model: str, sentence: str, noise: float, seed: int) -> tuple[Any, str]:
         try:
-            return _around(vary(space, sentence, NUM, noise, seed)), alert()
+            return _around(vary(shelf.open(model, "text"), sentence, NUM, noise, seed)), alert()
         except ValueError as error:
             return gr.skip(), alert(error)
 
-    first = draw(space, NUM, 1.0, 0)
-    around, around_message = show_around(first[0], NOISE, 0)
+    first = draw(shelf.open(names[0], "text"), NUM, 1.0, 0)
+    around, around_message = show_around(names[0], first[0], NOISE, 0)
     if not isinstance(around, str):
         around = _around([])
-    gr.Markdown(LEAD, elem_classes="ta-lead")
-    with gr.Accordion("More", open=False, elem_classes="ta-fold"):
-        gr.Markdown(MORE)
+    lead(LEAD, MORE)
+    model = model_choice(shelf, "text")
     with gr.Row(elem_classes="ta-tools"):
         num = gr.Slider(1, MAX_NUM, NUM, step=1, label="How many", min_width=220, elem_id="num", buttons=[])
         spread = gr.Slider(0, MAX_SPREAD, 1.0, step=0.05, label="Spread", min_width=220, elem_id="spread", buttons=[])
@@ -114,9 +94,9 @@ def build(space: LatentSpace) -> None:
             found = html(around, elem_id="around")
 
     again.click(None, None, seed, js="() => Math.floor(Math.random() * 1000000)", api_visibility="private")
-    gr.on([num.change, spread.change, seed.change], show, [num, spread, seed], [drawn, like, message], **LIVE)
+    gr.on([model.change, num.change, spread.change, seed.change], show, [model, num, spread, seed], [drawn, like, message], **LIVE)
     drawn.select(_chosen, None, like, api_visibility="private", show_progress="hidden", queue=False)
-    gr.on([like.change, noise.change], show_around, [like, noise, seed], [found, like_message], **LIVE)
+    gr.on([like.change, noise.change], show_around, [model, like, noise, seed], [found, like_message], **LIVE)
 
 
 def _choices(sentences: list[str]) -> dict[str, Any]:
@@ -130,4 +110,4 @@ def _chosen(event: gr.SelectData) -> str:
 
 
 def _around(sentences: list[str]) -> str:
-    return f'<section class="ta-card" aria-live="polite" style="min-height:14rem"><h3>Around it</h3>{listed(counted(sentences))}</section>'
+    return f'<section class="ta-card" aria-live="polite" style="min-height:14rem"><h2>Around it</h2>{listed(counted(sentences))}</section>'

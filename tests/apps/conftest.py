@@ -31,11 +31,63 @@ def tiny_space() -> LatentSpace:
     return LatentSpace(model, processor, name="tiny", examples=SENTENCES[:8])
 
 
+VERBS = {"see": "saw", "like": "liked", "need": "needed", "want": "wanted"}
+FEELINGS = {"positive": ("tea", "a book"), "negative": ("rain", "a bill")}
+
+
 @pytest.fixture(scope="session")
-def address(tiny_space) -> str:
-    """Where the page of `tiny_space` is served while the tests run."""
+def told_folder(tmp_path_factory):
+    """A model that is told tense and sentiment, 64 sentences learned nearly by heart, with readers beside it."""
+    from textae.classifiers.bag import BagClassifier
+    from textae.editing import save_readers
+
+    rows = [
+        {"text": f"{who} {verb} {thing}.", "tense": tense, "sentiment": feeling}
+        for who in ("I", "You", "We", "They") for pair in VERBS.items() for tense, verb in zip(("present", "past"), pair, strict=True)
+        for feeling, things in FEELINGS.items() for thing in things
+    ]  # fmt: skip
+    texts = [row["text"] for row in rows]
+    labels = [{k: row[k] for k in ("tense", "sentiment")} for row in rows]
+    torch.manual_seed(0)
+    processor = SentenceProcessor(train_tokenizer(texts, vocab_size=320), {"tense": ["past", "present"], "sentiment": ["negative", "positive"]})
+    config = RNNVAEConfig(
+        vocab_size=len(processor.tokenizer), embedding_dim=24, hidden_dim=48, encoder_hidden_dim=24, latent_dim=6, attributes=processor.attributes,
+        attribute_dim=4,
+    )  # fmt: skip
+    model, batch = RNNVAE(config), processor(texts, labels)
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-2)
+    for _ in range(100):
+        output = model(**batch)
+        (output.nll + 0.3 * output.posterior.kl().sum(1)).mean().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    folder = tmp_path_factory.mktemp("told") / "told"
+    LatentSpace(model, processor, name="told").save_pretrained(folder)
+    (folder / "examples.txt").write_text("\n".join(texts[:40]) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n# Told\nA model of *our own* sentences.\n", encoding="utf-8")
+    save_readers({n: BagClassifier.train(texts, [row[n] for row in rows], buckets=500, min_steps=300) for n in ("tense", "sentiment")}, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def told_space(told_folder) -> LatentSpace:
+    """The space of `told_folder`."""
+    return LatentSpace.from_pretrained(told_folder)
+
+
+@pytest.fixture(scope="session")
+def shelf(tiny_space, told_space):
+    """`tiny_space`, `told_space` and a bundled model of images."""
+    from apps.shelf import Shelf
+
+    return Shelf(["mnist-vae"], "cpu", {"tiny": tiny_space, "told": told_space}, bundled=False)
+
+
+@pytest.fixture(scope="session")
+def address(shelf) -> str:
+    """Where the page of `shelf` is served while the tests run."""
     from apps.demo import build, launch
 
-    page = build(tiny_space)
+    page = build(shelf)
     yield launch(page)
     page.close(verbose=False)

@@ -4,16 +4,20 @@ Screenshots go to the folder in TEXTAE_ARTIFACTS, or to pytest's temporary one.
 """
 
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+
+from apps.tabs import TABS
 
 pytestmark = pytest.mark.browser
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
 expect.set_options(timeout=30_000)  # a busy machine draws late; what is never drawn fails all the same
 
+PAST = re.compile("saw|liked|needed|wanted")  # what the tiny model knows
 DESKTOP, WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 1600, "height": 1000}, {"width": 390, "height": 844}
 
 
@@ -33,7 +37,7 @@ def opened(browser, address):
     """Opens the page; when the test is over, no error was on its console and no request left this machine."""
     contexts, problems = [], []
 
-    def open_page(viewport=DESKTOP, scheme="light"):
+    def open_page(viewport=DESKTOP, scheme="light", tab="Interpolate"):
         context = browser.new_context(viewport=viewport, color_scheme=scheme)
         contexts.append(context)
         page = context.new_page()
@@ -42,7 +46,7 @@ def opened(browser, address):
         page.on("pageerror", lambda e: problems.append(f"error: {e}"))
         page.on("request", lambda r: problems.append(f"left: {r.url}") if not r.url.startswith((address, "data:", "blob:")) else None)
         page.goto(f"{address}?__theme={scheme}")
-        expect(page.locator("#here .ta-big")).to_be_visible()
+        to_tab(page, tab)
         return page
 
     yield open_page
@@ -59,7 +63,15 @@ def shot(tmp_path):
 
 
 def to_tab(page, title):
-    page.get_by_role("tab", name=title).click()
+    """Choose a tab; on a narrow screen the last ones are in the menu behind the dots."""
+    expect(page.get_by_role("tab").first).to_be_visible()
+    tab = page.get_by_role("tab", name=title, exact=True)
+    if tab.count() and tab.is_visible():
+        tab.click()
+    else:
+        page.locator(".overflow-menu > button").click()
+        page.locator(".overflow-dropdown button", has_text=title).click()
+    expect(page.get_by_role("tab", name=title, exact=True, include_hidden=True).first).to_have_attribute("aria-selected", "true")
 
 
 def slide(page, name, value):
@@ -72,6 +84,11 @@ def fits(page) -> bool:
     return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
+def choose_model(page, name):
+    page.get_by_label("Model", exact=True).locator("visible=true").click()
+    page.get_by_role("option", name=name, exact=True).click()
+
+
 def test_first_screen_is_filled(opened, shot):
     page = opened()
     assert page.locator("#here .ta-big").inner_text().strip()
@@ -82,17 +99,38 @@ def test_first_screen_is_filled(opened, shot):
     shot(page, "desktop-interpolate")
 
 
-def test_slider_changes_the_sentence(opened):
+def test_slider_changes_the_sentence_without_asking_the_server(opened):
     page = opened()
     page.get_by_label("From", exact=True).fill("We need rain.")
     page.get_by_label("To", exact=True).fill("They want the dog.")
     expect(page.locator("#steps tbody tr").first).to_contain_text("We need rain.")
     expect(page.locator("#steps tbody tr").last).to_contain_text("They want the dog.")
+    page.wait_for_timeout(500)
+    asked = []
+    page.on("request", lambda r: asked.append(r.url) if r.method == "POST" else None)
     slide(page, "position", 0)
     expect(page.locator("#here .ta-big")).to_have_text("We need rain.")
     slide(page, "position", 1)
     expect(page.locator("#here .ta-big")).to_have_text("They want the dog.")
-    expect(page.locator("#here h3")).to_have_text("At 100% of the way")
+    expect(page.locator("#here h2")).to_have_text("At 100% of the way")
+    assert asked == []
+    took = page.evaluate(SLIDING)
+    assert took < 100, f"the card followed the slider after {took:.0f} ms"
+
+
+# Milliseconds from a slider's event to the changed card, the middle of nine.
+SLIDING = """async () => {
+  const handle = document.querySelector('#position input[type=range]'), times = [];
+  const said = () => document.querySelector('#here h2').textContent;
+  for (let i = 1; i <= 9; i++) {
+    const before = said(), start = performance.now();
+    handle.value = i / 12;
+    handle.dispatchEvent(new Event('input', { bubbles: true }));
+    while (said() === before && performance.now() - start < 2000) await new Promise(r => setTimeout(r, 1));
+    times.push(performance.now() - start);
+  }
+  return times.sort((a, b) => a - b)[4];
+}"""
 
 
 def test_swap_surprise_path_and_examples(opened):
@@ -111,6 +149,30 @@ def test_swap_surprise_path_and_examples(opened):
     expect(page.locator("#steps tbody tr")).to_have_count(9)
 
 
+def test_through_attributes_where_the_model_knows_some(opened, shot):
+    page = opened()
+    expect(page.get_by_label("Through attributes")).to_have_count(0)  # the first model knows none
+    choose_model(page, "told")
+    page.get_by_label("From", exact=True).fill("I see tea.")
+    page.get_by_label("Through attributes").check()
+    expect(page.get_by_label("To", exact=True)).to_have_count(0)
+    expect(page.locator("#become input")).to_have_value("sentiment: negative")
+    page.locator("#become input").click()
+    page.get_by_role("option", name="tense: past").click()
+    expect(page.locator("#steps tbody tr").first).to_contain_text("I see tea.")
+    expect(page.locator("#steps tbody tr").last).to_contain_text(PAST)
+    shot(page, "desktop-through-attributes")
+
+
+def test_steps_are_copied(opened):
+    page = opened()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator("#copy").click()
+    expect(page.locator("#copied")).to_have_text("Copied")
+    lines = page.evaluate("navigator.clipboard.readText()").strip().split("\n")
+    assert len(lines) == 10 and lines[1].startswith("0%\t") and lines[-1].startswith("100%\t")
+
+
 def test_errors_stand_in_words_under_the_fields(opened, shot):
     page = opened()
     steps = page.locator("#steps").inner_text()
@@ -122,9 +184,57 @@ def test_errors_stand_in_words_under_the_fields(opened, shot):
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
+def test_control_edits_live_and_a_list(opened, shot, tmp_path):
+    page = opened(tab="Control")
+    page.get_by_label("Sentence", exact=True).fill("I see tea.")
+    page.locator("#control-go").click()
+    expect(page.locator("#control-result h2").first).to_have_text("I see tea.")
+    expect(page.locator("#control-result .ta-big")).to_contain_text(PAST)
+    expect(page.locator("#control-result")).to_contain_text("not a judge")
+    page.get_by_label("as it is").check()
+    expect(page.locator("#control-result")).to_contain_text("Nothing is asked for yet")
+    slide(page, "control-sentiment", -1)
+    expect(page.locator("#control-result")).not_to_contain_text("Nothing is asked for yet")
+    page.get_by_label("past", exact=True).check()
+    slide(page, "control-sentiment", 0)
+    shot(page, "desktop-control")
+    page.get_by_role("button", name="A list of sentences").click()
+    page.get_by_label("One a line").fill("I see tea.\nWe like rain.\n" + "They want a bill.\n" * 8)
+    page.locator("#control-run").click()
+    expect(page.locator("#control-progress")).to_contain_text("10 of 10 sentences")
+    expect(page.locator("#control-table tbody tr")).to_have_count(10)
+    expect(page.locator("#control-table tbody tr").nth(1)).to_contain_text(PAST)
+    for kind, begins in (("csv", "\ufeffsource,text"), ("jsonl", '{"source": "I see tea."')):
+        with page.expect_download() as caught:
+            page.locator(f"#control-{kind}").click()
+        assert caught.value.suggested_filename == f"edits.{kind}"
+        assert Path(caught.value.path()).read_text(encoding="utf-8").startswith(begins)
+    shot(page, "desktop-control-list")
+    page.get_by_label("One a line").fill("")
+    (tmp_path / "mine.csv").write_text("n,text\n1,You need a book.\n")
+    page.locator("#control-file input[type=file]").set_input_files(tmp_path / "mine.csv")
+    expect(page.locator("#control-file")).to_contain_text("mine")
+    page.locator("#control-run").click()
+    expect(page.locator("#control-progress")).to_contain_text("1 of 1 sentences")
+    expect(page.locator("#control-table tbody tr")).to_contain_text(PAST)
+
+
+def test_models_are_shown_with_their_cards(opened, shot):
+    page = opened(tab="Models")
+    expect(page.locator("#models-table tbody tr")).to_have_count(3)
+    page.get_by_label("Show the card of").click()
+    page.get_by_role("option", name="told").click()
+    expect(page.locator("#models-card h1")).to_have_text("Told")
+    expect(page.locator("#models-card em")).to_have_text("our own")
+    page.get_by_label("Show the card of").click()
+    page.get_by_role("option", name="mnist-vae").click()
+    expect(page.locator("#models-facts")).to_contain_text("28 × 28")
+    assert page.locator("#models-card img").count() == 0
+    shot(page, "desktop-models")
+
+
 def test_reconstruct(opened, shot):
-    page = opened()
-    to_tab(page, "Reconstruct")
+    page = opened(tab="Reconstruct")
     expect(page.locator("#rebuilt .ta-numbers dd")).to_have_count(4)
     page.get_by_label("Your sentence").fill("You like rain.")
     expect(page.locator("#rebuilt .ta-big")).to_have_text("You like rain.")
@@ -134,8 +244,7 @@ def test_reconstruct(opened, shot):
 
 
 def test_typed_html_stays_text(opened):
-    page = opened()
-    to_tab(page, "Reconstruct")
+    page = opened(tab="Reconstruct")
     before = page.locator("#rebuilt").inner_text()
     page.get_by_label("Your sentence").fill('<img src=x onerror="document.title=1"><script>document.title=2</script>')
     expect(page.locator("#rebuilt")).not_to_have_text(before)
@@ -144,8 +253,7 @@ def test_typed_html_stays_text(opened):
 
 
 def test_sample_and_more_like_one(opened, shot):
-    page = opened()
-    to_tab(page, "Sample")
+    page = opened(tab="Sample")
     rows = page.locator("#drawn label")
     expect(rows).to_have_count(10)
     first = rows.all_inner_texts()
@@ -166,23 +274,67 @@ def test_sample_and_more_like_one(opened, shot):
     shot(page, "desktop-sample")
 
 
+def test_two_visitors_see_only_their_own(opened):
+    one, other = opened(), opened()
+    one.get_by_label("From", exact=True).fill("We need rain.")
+    other.get_by_label("From", exact=True).fill("They want the dog.")
+    expect(one.locator("#steps tbody tr").first).to_contain_text("We need rain.")
+    expect(other.locator("#steps tbody tr").first).to_contain_text("They want the dog.")
+    for page in (one, other):
+        slide(page, "position", 0)
+    expect(one.locator("#here .ta-big")).to_have_text("We need rain.")
+    expect(other.locator("#here .ta-big")).to_have_text("They want the dog.")
+
+
 @pytest.mark.parametrize(("name", "viewport", "scheme"), [("phone", PHONE, "light"), ("phone-dark", PHONE, "dark"), ("wide-dark", WIDE, "dark")])
 def test_every_tab_fits_its_screen(opened, shot, name, viewport, scheme):
     page = opened(viewport, scheme)
-    for title in ("Interpolate", "Reconstruct", "Sample"):
+    for title in TABS:
         to_tab(page, title)
-        page.locator("button:visible", has_text="More").first.click()
+        more = page.locator("button:visible", has_text="More").first
+        assert page.locator(".ta-lead p:visible").count() == 1, f"{title} does not say what it is"
+        more.click()
         assert fits(page), f"{title} scrolls sideways"
-        page.locator("button:visible", has_text="More").first.click()
+        more.click()
         page.wait_for_timeout(300)  # the fold's own transition
         shot(page, f"{name}-{title.lower()}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_violation_of_accessibility(opened, scheme):
+    """axe-core's rules, on every tab as it opens."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page, serious = opened(scheme=scheme), []
+    for title in TABS:
+        to_tab(page, title)
+        page.wait_for_timeout(400)
+        for violation in axe.run(page).response["violations"]:
+            if violation["impact"] in ("serious", "critical"):
+                serious += [f"{title}: {violation['id']}: {node['html'][:160]}" for node in violation["nodes"]]
+    assert serious == []
+
+
+def test_a_path_is_walked_with_the_keyboard_alone(opened):
+    page = opened()
+    page.get_by_label("From", exact=True).focus()
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('#position input[type=range]')"):
+            break
+    else:
+        pytest.fail("the slider is not reached with the Tab key")
+    before = page.locator("#here h2").inner_text()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#here h2")).not_to_have_text(before)
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline != "none"  # one sees where one is
 
 
 def test_nothing_jumps_while_sliding(opened):
     page = opened()
     tops = set()
-    for value in (0.1, 0.4, 0.9):
-        slide(page, "position", value)
-        expect(page.locator("#here h3")).to_have_text(f"At {value:.0%} of the way")
+    for step in (6, 18, 42):
+        slide(page, "position", step / 48)
+        expect(page.locator("#here h2")).to_have_text(f"At {step / 48:.0%} of the way")
         tops.add(page.locator("#steps").bounding_box()["y"])
     assert len(tops) == 1
