@@ -74,13 +74,14 @@ def train(config: dict[str, Any], resume: bool = False) -> Path:
 
 
 def make_model(config: Mapping[str, Any], processor: Any) -> Any:
-    """A fresh model, or with `init` the weights of a checkpoint, its fitted prior set aside.
+    """A fresh model, or with `init` the weights of a checkpoint, its fitted prior set aside and what `reset` names begun anew.
 
     Raises:
-        ValueError: The checkpoint's config differs from what the section `model` says.
+        ValueError: The checkpoint's config differs from what the section `model` says; with `reset`, its weights do.
     """
     from textae.core.autoencoder import make_config
     from textae.core.config import differences
+    from textae.core.prior import LEARNED
 
     kind = of_model(config["model"]["name"])
     config_class, model_class = kind.model_classes(config["model"]["name"])
@@ -89,11 +90,15 @@ def make_model(config: Mapping[str, Any], processor: Any) -> Any:
     fresh = model_class(make_config(config_class, settings))
     if not config.get("init"):
         return fresh
+    if config.get("reset"):
+        fresh.take_weights(init_folder(config, kind.ZOO), config["reset"])
+        return fresh
     model = model_class.from_pretrained(init_folder(config, kind.ZOO))
-    found = model.config.to_dict()
-    if changed := differences({k: found[k] for k in settings}, settings):
+    found, wanted = model.config.to_dict(), fresh.config.to_dict()  # not `settings`: a config fills in what a prior shares with its model
+    if changed := differences({k: found[k] for k in settings}, {k: wanted[k] for k in settings}):
         raise ValueError(f"the model at init={config['init']} is another one than the config's: {'; '.join(changed)}")
-    model.set_prior(fresh.config.prior, fresh.prior, fresh.config.prior_options)
+    if not model.config.prior == fresh.config.prior in LEARNED:
+        model.set_prior(fresh.config.prior, fresh.prior, fresh.config.prior_options)
     return model
 
 

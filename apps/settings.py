@@ -8,7 +8,7 @@ from typing import Any
 from apps.modalities import MODALITIES, modality, of_model
 from textae.core.config import arguments, call, check_keys, choose, read_config
 
-SECTIONS = ("init", "model", "data", "objective", "trainer", "prior", "save", "card", "out")  # and what its modality adds
+SECTIONS = ("init", "reset", "model", "data", "objective", "trainer", "prior", "save", "card", "out")  # and what its modality adds
 CARD_KEYS = ("name", "title", "summary", "license", "data", "describes", "terms", "limits", "use")
 DTYPES = ("float32", "float16", "bfloat16")
 
@@ -30,9 +30,10 @@ def resolve(path: str | Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
         if section not in config:
             raise ValueError(f"config {path} needs a section {section!r}")
     for section, value in config.items():
-        if section not in ("init", "out") and not isinstance(value, Mapping):
+        if section not in ("init", "reset", "out") and not isinstance(value, Mapping):
             raise ValueError(f"the section {section!r} must hold keys and values; got {value!r}")
     config.setdefault("out", f"runs/{Path(path).stem}")
+    _check_start(config)
     _check_model(config, kind)
     _check_prior(config, kind)
     _named(config, "data")
@@ -43,6 +44,15 @@ def resolve(path: str | Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
 
 def _all_sections() -> list[str]:
     return [*SECTIONS, *(section for name in MODALITIES for section in modality(name).SECTIONS)]
+
+
+def _check_start(config: Mapping[str, Any]) -> None:
+    if (reset := config.get("reset")) is None:
+        return
+    if not isinstance(reset, list) or not reset or not all(isinstance(name, str) for name in reset):
+        raise ValueError(f"reset must list parts of the model, such as [decoder]; got {reset!r}")
+    if not config.get("init"):
+        raise ValueError("reset says what of a checkpoint is begun anew, and there is no init: name the checkpoint, or leave reset out")
 
 
 def _check_model(config: Mapping[str, Any], kind: ModuleType) -> None:
@@ -58,12 +68,22 @@ def _check_model(config: Mapping[str, Any], kind: ModuleType) -> None:
 def _check_prior(config: Mapping[str, Any], kind: ModuleType) -> None:
     if not (prior := config.get("prior")):
         return
+    from textae.core.autoencoder import make_config
+    from textae.core.families import POSSIBLE_PRIORS, code_sizes
     from textae.core.prior import FITTED, PRIORS
 
     prior_class = PRIORS[choose({name: name for name in ("standard", *FITTED)}, _named(config, "prior"), "prior to fit")]
     config_class = kind.model_classes(config["model"]["name"])[0]
-    if prior["name"] == "codes" and config_class.prior != "uniform_codes":
-        raise ValueError(f"prior.name=codes is for codes of a codebook, and the model {config['model']['name']!r} has none: fit mixture or flow")
+    if "num_beams" in prior:
+        raise ValueError("prior.num_beams: a prior is drawn from and never searched; beams belong to the decoding of one code, `textae sample --beams`")
+    if prior["name"] != "standard":
+        model = make_config(config_class, {k: v for k, v in config["model"].items() if k != "name"})
+        if prior["name"] == "codes" and model.prior != "uniform_codes":
+            raise ValueError(f"prior.name=codes is for codes of a codebook, and the model {config['model']['name']!r} has none: fit mixture or flow")
+        if prior["name"] not in (possible := POSSIBLE_PRIORS[model.posterior]):
+            raise ValueError(f"prior.name={prior['name']} is no prior of codes with posterior={model.posterior}, which can have {', '.join(possible)}: leave the section out")
+        if model.posterior == "quantized" and prior["name"] == "codes":
+            prior |= {k: v for k, v in code_sizes(model).items() if k not in prior}
     options = {k: v for k, v in prior.items() if k not in ("name", "fit", "limit")}
     call(prior_class, {"dim": config["model"].get("latent_dim", config_class.latent_dim), **options}, where="prior")
     known = [k for k in arguments(prior_class.fit) if k not in ("z_ND", "seed")] if prior["name"] != "standard" else []

@@ -73,6 +73,8 @@ def check(config: Mapping[str, Any]) -> None:
             if data.get("streaming"):
                 raise ValueError(f"data.{key} chooses among all labels, and a stream is never seen as a whole: leave out data.streaming")
     tokenizer = config.get("tokenizer", {})
+    if tokenizer and config["model"].get("decoder_id"):
+        raise ValueError("the model's pretrained parts bring their own tokenizers: leave out the section 'tokenizer'")
     check_keys(tokenizer, [*(k for k in arguments(train_tokenizer) if k != "texts"), "path", "train_on"], "tokenizer")
     for key in ("vocab_size", "min_frequency", "train_on"):
         number(tokenizer, key, 1, least=1, whole=True, where="tokenizer")
@@ -135,12 +137,19 @@ def judge(space: Any, name: str, examples: list[str], num_samples: int, seed: in
 
 
 def model_settings(config: Mapping[str, Any], processor: Any) -> dict[str, Any]:
-    """The model's settings that follow from the data."""
-    return {"vocab_size": len(processor.tokenizer), "attributes": processor.attributes}
+    """The model's settings that follow from the data, and of one with pretrained parts from those."""
+    settings = {"vocab_size": len(processor.tokenizer), "attributes": processor.attributes}
+    if config["model"].get("decoder_id"):
+        from textae.models.pretrained import part_settings
+
+        settings |= part_settings(config["model"], processor)
+    return settings
 
 
 def prepare(model: Any, config: Mapping[str, Any], splits: Any) -> None:
-    """What happens to a fresh model before training: nothing."""
+    """What happens to a fresh model before training: one with pretrained parts is given their weights."""
+    if config["model"].get("decoder_id"):
+        model.load_parts()
 
 
 def fit(trainer: Any, config: Mapping[str, Any]) -> None:
@@ -196,9 +205,7 @@ def load(config: Mapping[str, Any], seed: int, kept: Path | None = None) -> tupl
     if kept is not None:
         processor = SentenceProcessor.from_pretrained(kept)
     else:
-        tokenizer = {"path": init_folder(config, ZOO)} if config.get("init") else config.get("tokenizer", {})
-        longest = max(256, data.get("max_tokens", 64))
-        processor = SentenceProcessor(make_tokenizer(tokenizer, corpora["train"]), attributes, max_length=longest)
+        processor = make_processor(config, corpora["train"], attributes, max(256, data.get("max_tokens", 64)))
     noise = Noise(
         corruption=Corruption(**data["corruption"]) if data.get("corruption") else None,
         word_drop=data.get("word_drop", 0.0),
@@ -218,6 +225,21 @@ def load(config: Mapping[str, Any], seed: int, kept: Path | None = None) -> tupl
         rows = islice(iter(valid), data.get("valid_limit"))
         valid = in_memory(processor, rows, **shared, shuffle=False, name="valid")
     return Splits(train, valid), processor
+
+
+def make_processor(config: Mapping[str, Any], corpus: Iterable[Mapping[str, str]], attributes: Mapping[str, list[str]], longest: int):
+    """A processor with the tokenizers of a checkpoint (`init`), of the pretrained parts of the model, or with one of `make_tokenizer`."""
+    from textae.data.processor import SentenceProcessor
+
+    model = config["model"]
+    if config.get("init"):
+        found = SentenceProcessor.from_pretrained(init_folder(config, ZOO))
+        return SentenceProcessor(found.tokenizer, attributes, longest, found.encoder_tokenizer)
+    if model.get("decoder_id"):
+        from textae.models.pretrained import pretrained_processor
+
+        return pretrained_processor(model["decoder_id"], model.get("encoder_id", ""), attributes, longest)
+    return SentenceProcessor(make_tokenizer(config.get("tokenizer", {}), corpus), attributes, longest)
 
 
 def make_tokenizer(options: Mapping[str, Any], corpus: Iterable[Mapping[str, str]]):

@@ -8,11 +8,13 @@ from torch import distributions
 from torch.testing import assert_close
 
 from textae.core.autoencoder import Autoencoder, AutoencoderConfig, make_config
-from textae.core.prior import FITTED, PRIORS, Categorical, Flow, GaussianMixture, StandardNormal
+from textae.core.prior import FITTED, LEARNED, PRIORS, Categorical, Flow, GaussianMixture, StandardNormal
 
 # Priors over a codebook's codes are probabilities and no densities: test_code_prior.py.
 DISCRETE = {"uniform_codes", "codes"}
 SMALL = {"standard": {}, "categorical": {"categories": 2}, "mixture": {"components": 4}, "flow": {"layers": 4, "hidden_dim": 24}}
+# Elsewhere: those that learn with the model (test_learned_prior.py, test_hierarchical.py), and the sphere's (test_von_mises_fisher.py).
+OTHERS = {*LEARNED, "sphere"}
 FIT = {"mixture": {}, "flow": {"steps": 250, "batch_size": 256, "lr": 5e-3}}
 DENSE = ["standard", *FIT]
 
@@ -40,7 +42,7 @@ def grid(size=8.0, steps=401):
 
 
 def test_every_prior_is_covered():
-    assert {*SMALL, *DISCRETE} == set(PRIORS) and {*FIT, "codes"} == set(FITTED) and set(DENSE) == set(SMALL) - {"categorical"}
+    assert {*SMALL, *DISCRETE, *OTHERS} == set(PRIORS) and {*FIT, "codes"} == set(FITTED) and set(DENSE) == set(SMALL) - {"categorical"}
 
 
 @pytest.mark.parametrize("name", SMALL)

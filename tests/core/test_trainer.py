@@ -432,11 +432,55 @@ def broken_model(processor, new_model):
 
 
 def test_a_loss_that_is_no_number_stops_the_run(new_trainer, processor, new_model, tmp_path):
-    with pytest.raises(ValueError, match="the loss is nan at step 1: lower trainer.lr"):
-        new_trainer(tmp_path, model=broken_model(processor, new_model), log_every=1).fit()
-    with pytest.raises(ValueError, match="loss is nan at step 9"):
-        new_trainer(tmp_path / "valid", model=broken_model(processor, new_model), log_every=50).fit()
-    assert not (tmp_path / "valid" / "model").exists()
+    with pytest.raises(ValueError, match="the loss is nan at step 1, by reconstruction: lower trainer.lr"):
+        new_trainer(tmp_path, model=broken_model(processor, new_model), log_every=50).fit()
+    assert not (tmp_path / "model").exists()
+    report = json.loads((tmp_path / "failure" / "report.json").read_text())
+    assert report["step"] == 1 and report["blamed"] == ["reconstruction"] and report["unweighted"]["reconstruction"] == "nan"
+    assert float(report["unweighted"]["kl"]) > 0 and report["weights"] == {"reconstruction": 1.0, "kl": 0.5} and report["batch"] == 1
+
+
+def test_the_batch_of_a_failure_is_kept_and_so_is_what_was_good(new_trainer, processor, new_model, tmp_path):
+    """The model breaks after five steps: the sixth batch is written down, and the state of step 4 can still be resumed."""
+    from safetensors.torch import load_file
+
+    seen = []
+
+    class Watched(RNNVAE):
+        def forward(self, **batch):
+            seen.append(batch)
+            output = super().forward(**batch)
+            output.nll = output.nll * (float("inf") if self.training and batch["labels"] is seen[6 - 1]["labels"] else 1.0) if len(seen) >= 6 else output.nll
+            return output
+
+    model = new_model(processor)
+    model.__class__ = Watched
+    trainer = new_trainer(tmp_path, model=model, save_every=2, valid=False, epochs=1)
+    with pytest.raises(ValueError, match="the loss is inf at step 6, by reconstruction.*the batch is in"):
+        trainer.fit()
+    assert all(p.isfinite().all() for p in model.parameters())
+    kept = load_file(tmp_path / "failure" / "batch.safetensors")
+    assert kept.keys() == seen[5].keys() and all(torch.equal(t, seen[5][n]) for n, t in kept.items())
+    again = new_trainer(tmp_path, save_every=2, valid=False, epochs=1)
+    assert again.fit(resume=True).step == 9
+
+
+def test_a_gradient_that_is_no_number_is_told_by_its_player(new_trainer, processor, new_model, tmp_path):
+    trainer = new_trainer(tmp_path, ADVERSARY, epochs=1)
+    trainer.objective.terms["latent_adversary"].critic[0].weight.register_hook(lambda g: g * float("nan"))
+    before = {n: p.clone() for n, p in trainer.model.named_parameters()}
+    with pytest.raises(ValueError, match="the norm of a gradient is nan at step 1, by the gradient of latent_adversary"):
+        trainer.fit()
+    assert all(torch.equal(p, before[n]) for n, p in trainer.model.named_parameters())
+
+
+def test_weights_that_broke_unseen_are_not_saved(new_trainer, tmp_path):
+    """Without clipping no gradient is looked at, so what is saved is."""
+    trainer = new_trainer(tmp_path, epochs=1, clip=0, save_every=1, log_every=50)
+    trainer.model.decoder.output_bias.register_hook(lambda g: g * float("inf"))
+    with pytest.raises(ValueError, match="weights model.decoder.output_bias are not finite at step 1"):
+        trainer.fit()
+    assert not list((tmp_path / "state").glob("step-*"))
 
 
 def test_nothing_broken_is_saved(new_trainer, processor, new_model, tmp_path):

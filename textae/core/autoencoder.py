@@ -5,7 +5,7 @@ Shapes: B examples, D latent dimensions, A attributes.
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -15,12 +15,15 @@ import torch
 from huggingface_hub.dataclasses import strict
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging as hf_logging
 
-from textae.core.config import check_keys, choose
-from textae.core.latent import POSTERIORS, Posterior, check_categories
+from textae.core.config import call, check_keys, choose, nearest
+from textae.core.families import check_family, check_prior, own_prior
+from textae.core.latent import Posterior, check_categories
+from textae.core.learned_prior import LearnedPrior
 from textae.core.prior import PRIORS, StandardNormal
 
 
@@ -47,23 +50,35 @@ class AutoencoderConfig(PreTrainedConfig):
 
     Attributes:
         latent_dim: D.
-        posterior: "gaussian" (a VAE) or "point" (an AE, AAE or WAE).
+        posterior: "gaussian" (a VAE) or "point" (an AE, AAE or WAE); and where the model's class lists more in `families`, other
+            names in `textae.core.families.FAMILIES`.
+        posterior_options: Arguments of that family's head, apart from its sizes, such as `kappa`, `groups` or `num_codes`.
         categories: K of a point code whose first K dimensions are probabilities q(y|x) and the others a style; 0: none.
-        prior: A name in `textae.core.prior.PRIORS`. "standard" is N(0, I); "categorical" is the same beside a one-hot
-            vector, and what a code with categories needs; "uniform_codes" is that of a codebook's codes; the others are
-            fitted after training.
-        prior_options: Arguments of that prior, apart from its dimension; "categorical" needs none.
+        prior: A name in `textae.core.prior.PRIORS`. "standard" is N(0, I), or the own prior of a family that has another;
+            "categorical" is the same beside a one-hot vector, and what a code with categories needs; "uniform_codes" is that of a
+            codebook's codes; those in `LEARNED` learn with the model; those in `FITTED` are fitted after training.
+        prior_options: Arguments of that prior, apart from its dimension and what it shares with the posterior.
         attributes: Values of each attribute of its batches, by name; empty: none.
         conditioned: Whether the decoder is given them, p(x|z, a); False leaves them to the objective's terms alone.
     """
 
+    families = ("gaussian", "point")  # what a model class without heads of its own choice can have
+    input_dim = 0  # width of the vectors that may stand in the place of its input; 0: there are none
+
     latent_dim: int = 32
     posterior: str = "gaussian"
+    posterior_options: dict[str, Any] = field(default_factory=dict)
     categories: int = 0
     prior: str = "standard"
     prior_options: dict[str, Any] = field(default_factory=dict)
     attributes: dict[str, list[str]] = field(default_factory=dict)
     conditioned: bool = True
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        """A family whose codes are not standard normal gets its own prior."""
+        if isinstance(self.posterior, str) and isinstance(self.prior_options, dict) and isinstance(self.posterior_options, dict):
+            self.prior, self.prior_options = own_prior(self)  # of other types `strict` tells
+        super().__post_init__(**kwargs)
 
     @property
     def decoder_attributes(self) -> dict[str, list[str]]:
@@ -72,10 +87,17 @@ class AutoencoderConfig(PreTrainedConfig):
 
     def validate_kinds(self) -> None:
         """Posterior and prior exist and fit the code; called by `strict` after the types are checked."""
-        choose(POSTERIORS, self.posterior, "posterior")
+        choose(dict.fromkeys(self.families), self.posterior, "posterior")
         choose(PRIORS, self.prior, "prior")
         check_categories(self.categories, self.latent_dim, self.posterior)
-        check_prior(self.prior, self.prior_options, self.categories)
+        if self.posterior_options and self.families is AutoencoderConfig.families:
+            raise ValueError(f"posterior_options is {self.posterior_options}, and this model's posterior has none: leave it out")
+        check_family(self.posterior, self.latent_dim, self.posterior_options)
+        check_prior(self.prior, self.prior_options, self)
+        if self.latent_dim >= 1:
+            options = {**self.prior_options, **({"categories": self.categories} if self.prior == "categorical" else {})}
+            with torch.device("meta"):
+                call(PRIORS[self.prior], {"dim": self.latent_dim, **options}, where="prior_options")
 
     def validate_sizes(self) -> None:
         """Every width and count is at least one; called by `strict` after the types are checked."""
@@ -83,20 +105,6 @@ class AutoencoderConfig(PreTrainedConfig):
             if name.endswith(("_dim", "_size")) or name.startswith("num_"):
                 if isinstance(value, int) and value < 1:
                     raise ValueError(f"{name} is {value}; it must be at least 1")
-
-
-def check_prior(name: str, options: Mapping[str, Any], categories: int) -> None:
-    """Refuse a prior whose draws would not look like codes.
-
-    Raises:
-        ValueError: A standard normal for a code with categories, or a categorical prior for another number of them.
-    """
-    if name == "standard" and categories:
-        raise ValueError(f"a code with {categories} categories is not standard normal, nor would samples be: set prior=categorical")
-    if name == "categorical" and options.get("categories", categories) != categories:
-        raise ValueError(f"the prior has {options['categories']} categories and the code {categories}: leave prior_options out")
-    if name == "categorical" and not categories:
-        raise ValueError("prior=categorical is for a code with categories: set categories, or prior=standard")
 
 
 def make_config(config_class: type[AutoencoderConfig], settings: Mapping[str, Any], where: str = "model") -> AutoencoderConfig:
@@ -124,6 +132,8 @@ class Autoencoder(PreTrainedModel):
     config_class = AutoencoderConfig
     base_model_prefix = ""
     _no_split_modules = None
+    encoder_modules: tuple[str, ...] = ()  # dotted names of what q(z|x) alone is made of; empty: nobody says
+    shared_modules: tuple[str, ...] = ()  # what both sides read, such as word vectors
 
     def __init__(self, config: AutoencoderConfig):
         super().__init__(config)
@@ -131,7 +141,7 @@ class Autoencoder(PreTrainedModel):
         if config.prior == "categorical":
             options["categories"] = config.categories
         self.prior = choose(PRIORS, config.prior, "prior")(config.latent_dim, **options)
-        self.prior.requires_grad_(False)  # fitted after training, never by it
+        self.prior.requires_grad_(self._prior_learns)
 
     @abstractmethod
     def encode(self, **batch: Tensor) -> Posterior:
@@ -158,15 +168,59 @@ class Autoencoder(PreTrainedModel):
         Raises:
             ValueError: Its draws would not look like this model's codes.
         """
-        check_prior(name, options, self.config.categories)
-        self.prior = prior.to(self.device).requires_grad_(False)
+        check_prior(name, options, self.config)
+        self.prior = prior.to(self.device)
+        self.prior.requires_grad_(self._prior_learns)
         self.config.prior = name
         self.config.prior_options = dict(options)
+
+    @property
+    def _prior_learns(self) -> bool:
+        """Whether the prior's parameters are the model's own; others are fitted after training, never by it."""
+        return isinstance(self.prior, LearnedPrior) and self.prior.in_model
 
     @property
     def has_standard_prior(self) -> bool:
         """Whether the analytic KL of the posterior is the KL to this model's prior."""
         return isinstance(self.prior, StandardNormal)
+
+    def take_weights(self, folder: str | Path, reset: Sequence[str] = ()) -> None:
+        """Copy a checkpoint's weights, but for parts that shall stay as they are (a decoder's fresh start; Li et al. 2019, sec. 3).
+
+        Args:
+            folder: With `model.safetensors` of a model of this type; its config may differ where the kept weights do not.
+            reset: Dotted names of modules or weights, such as "decoder" or "head.logvar". What both sides read
+                (`shared_modules`) is taken with the encoder, unless it is named itself; a prior is taken only where it learns with
+                the model and `reset` does not name it.
+
+        Raises:
+            ValueError: A name that the model does not have, or a weight that is missing, left over or of another shape.
+        """
+        path, own = Path(folder) / "model.safetensors", self.state_dict()
+        if not path.is_file():
+            raise ValueError(f"{str(folder)!r} has no model.safetensors to take weights from")
+        check_config_type(Path(folder), self.config_class)
+        for name in reset:
+            if not any(_is_part(key, name) for key in own):
+                raise ValueError(f"reset names {name!r}, which this model does not have: {nearest(name, {k.rpartition('.')[0] or k for k in own})}")
+        skipped = [*reset, *(() if self._prior_learns else ("prior",))]
+
+        def stays(key: str) -> bool:
+            shared = [s for s in self.shared_modules if _is_part(key, s) and s not in skipped]
+            return not shared and any(_is_part(key, name) for name in skipped)
+
+        try:
+            found = {k: t for k, t in load_file(path).items() if not stays(k)}
+        except SafetensorError as error:
+            raise ValueError(f"the weights in {str(folder)!r} are damaged or truncated ({error}); fetch or save them again") from None
+        wanted = {k: t for k, t in own.items() if not stays(k)}
+        wrong = [f"{k} is missing" for k in wanted if k not in found] + [f"{k} is left over" for k in found if k not in wanted]
+        wrong += [f"{k} is {tuple(found[k].shape)}, here {tuple(t.shape)}" for k, t in wanted.items() if k in found and found[k].shape != t.shape]
+        if wrong:
+            raise ValueError(f"the weights in {str(folder)!r} do not fit: {'; '.join(wrong[:5])}; name the part in reset, or change the model")
+        with torch.no_grad():
+            for key, tensor in wanted.items():
+                tensor.copy_(found[key])
 
     def _init_weights(self, module: nn.Module) -> None:
         """PyTorch's own initialization for every kind of layer.
@@ -208,7 +262,7 @@ class Autoencoder(PreTrainedModel):
             if names := info.get(key):
                 listed = ", ".join(sorted(n if isinstance(n, str) else f"{n[0]} (stored {tuple(n[1])}, model {tuple(n[2])})" for n in names)[:5])
                 raise ValueError(f"the weights in {where!r} {what} {listed}; {len(names)} such in all")
-        model.prior.requires_grad_(False)  # loading makes new parameters, which want gradients again
+        model.prior.requires_grad_(model._prior_learns)  # loading makes new parameters, which want gradients again
         return (model, info) if with_info else model
 
 
@@ -224,6 +278,27 @@ def no_progress_bars() -> Iterator[None]:
             hf_logging.enable_progress_bar()
 
 
+def _is_part(key: str, name: str) -> bool:
+    return key == name or key.startswith(f"{name}.")
+
+
+def check_config_type(folder: Path, config_class: type[PreTrainedConfig]) -> dict[str, Any]:
+    """The config of a local checkpoint as plain values.
+
+    Raises:
+        ValueError: It is damaged, or of another model type.
+    """
+    path = folder / "config.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise ValueError(f"{path} is not valid JSON: the checkpoint is damaged") from None
+    found = content.get("model_type")
+    if found != config_class.model_type:
+        raise ValueError(f"{str(folder)!r} holds a model of type {found!r}, not {config_class.model_type!r}")
+    return content
+
+
 def check_config_file(folder: str, config_class: type[PreTrainedConfig]) -> None:
     """Refuse a local checkpoint of another model type or with keys that its config class does not know.
 
@@ -232,12 +307,6 @@ def check_config_file(folder: str, config_class: type[PreTrainedConfig]) -> None
     path = Path(folder) / "config.json"
     if not path.is_file():
         return
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise ValueError(f"{path} is not valid JSON: the checkpoint is damaged") from None
-    found = content.get("model_type")
-    if found != config_class.model_type:
-        raise ValueError(f"{folder!r} holds a model of type {found!r}, not {config_class.model_type!r}")
+    content = check_config_type(path.parent, config_class)
     written_by_library = ("architectures", "dtype", "model_type", "transformers_version", "_name_or_path")
     make_config(config_class, {k: v for k, v in content.items() if k not in written_by_library}, where=str(path))

@@ -33,6 +33,9 @@ class RunState:
         bad_evaluations: Validations since then.
         evaluated_step: Step of the last validation.
         finished: Whether the run has ended.
+        aggressive: Whether the encoder is still trained ahead of the decoder.
+        encoder_epoch, encoder_batch: Where the batches of encoder-only steps stand.
+        information: Held-out mutual information of the last validation in that time, nats; -1 before the first.
     """
 
     step: int = 0
@@ -45,6 +48,10 @@ class RunState:
     bad_evaluations: int = 0
     evaluated_step: int = -1
     finished: bool = False
+    aggressive: bool = False
+    encoder_epoch: int = 0
+    encoder_batch: int = 0
+    information: float = -1.0
 
 
 def save_state(
@@ -62,11 +69,20 @@ def save_state(
         "run": asdict(state), "config": config, "scalars": scalars, "scaler": scaler.state_dict() if scaler is not None else None,
     }  # fmt: skip
     with whole_folder(folder / f"step-{state.step:08d}") as new:
-        save_file({n: t.contiguous() for n, t in module.state_dict().items()}, new / "weights.safetensors")
+        save_file(_without_sharing(module.state_dict()), new / "weights.safetensors")
         save_file(moments, new / "optimizer.safetensors")
         (new / "state.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
     for old in sorted(folder.glob("step-*"))[:-keep]:
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _without_sharing(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The same with a copy of what is tied to another weight: safetensors stores no memory twice."""
+    apart, seen = {}, set()
+    for name, weight in weights.items():
+        apart[name] = weight.clone() if weight.data_ptr() in seen else weight.contiguous()
+        seen.add(weight.data_ptr())
+    return apart
 
 
 def has_state(folder: Path) -> bool:

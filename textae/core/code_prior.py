@@ -216,6 +216,22 @@ class CodeSequence(UniformCodes):
         return torch.stack(drawn, 1)
 
 
+def take_codebook(prior: nn.Module, codes_KC: Tensor) -> None:
+    """Give a prior over codes a model's codebook; other priors need none.
+
+    Raises:
+        ValueError: It is over codes of another number or size, or was fitted to other ones.
+    """
+    if not isinstance(prior, UniformCodes):
+        return
+    if (prior.num_codes, prior.code_dim) != tuple(codes_KC.shape):
+        raise ValueError(
+            f"the prior is over {prior.num_codes} codes of {prior.code_dim} dimensions, the model's codebook has {len(codes_KC)} of "
+            f"{codes_KC.shape[1]}: fit one with the same"
+        )
+    prior.take(codes_KC)
+
+
 class _Block(nn.Module):
     """Causal self-attention and a perceptron, each on a normalized input and added to what came in."""
 

@@ -14,6 +14,38 @@ EPSILON = 1e-5  # Laplace smoothing of the counts: the default of Sonnet's Vecto
 PAIRS = 2**22  # distances held at once: 32 MiB
 
 
+class QuantizedHead(nn.Module):
+    """Features to the nearest codes of a codebook: P = latent_dim / code_dim codes side by side.
+
+    Args:
+        in_dim: Width of the features.
+        latent_dim: D, a multiple of C.
+        num_codes: K, at least 2: an example is told in at most P · ln K nats.
+        code_dim: C; 0: one code is the whole code.
+        decay, revive_after: Of the codebook.
+    """
+
+    NUM_CODES = 512  # van den Oord et al. 2017, sec. 4.1
+
+    def __init__(
+        self, in_dim: int, latent_dim: int, num_codes: int = NUM_CODES, code_dim: int = 0, decay: float = 0.99, revive_after: int = 200
+    ):
+        super().__init__()
+        code_dim = code_dim or latent_dim
+        if code_dim < 1 or latent_dim % code_dim:
+            raise ValueError(f"posterior quantized: latent_dim is {latent_dim}, which whole codes of code_dim={code_dim} do not fill")
+        self.positions = latent_dim // code_dim
+        self.vectors = nn.Linear(in_dim, latent_dim)
+        self.codebook = Codebook(num_codes, code_dim, decay, revive_after)
+
+    def forward(self, features: Tensor) -> QuantizedPosterior:
+        return self.codebook(self.vectors(features).unflatten(1, (self.positions, -1)))
+
+    def snap(self, z_BD: Tensor) -> Tensor:
+        """The nearest codes: the decoder has seen nothing else."""
+        return self.codebook.snap(z_BD)
+
+
 class Codebook(nn.Module):
     """K codes, and the averages that move them in training.
 

@@ -4,7 +4,9 @@ Shapes: B examples, D latent dimensions, K draws or categories.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -77,11 +79,38 @@ class QuantizedPosterior(PointPosterior):
     distance: Tensor
 
 
-Posterior = DiagonalGaussian | PointPosterior
+class Posterior(Protocol):
+    """q(z|x) of B examples: of these and other families (`textae.core.families`), what all code may rely on.
+
+    Those with a density have `log_prob(z)` too, (..., B, D) -> (..., B); a `PointPosterior` has none.
+
+    Attributes:
+        mean: The code that stands for each example, shape (B, D), float32.
+    """
+
+    @property
+    def mean(self) -> Tensor: ...
+
+    def sample(self, num: int | None = None) -> Tensor:
+        """Draws with a gradient to the encoder, shape (B, D), or (num, B, D) where `num` is given."""
+
+
+def join(parts: Sequence[Posterior], restore: Callable[[list[Tensor]], Tensor] = torch.cat) -> Posterior:
+    """Posteriors of batches as one of all their examples.
+
+    Args:
+        parts: Of one family and one model.
+        restore: Makes one tensor of a field's tensors, examples first: puts them into an order, or on a device.
+    """
+    values = {}
+    for field in fields(parts[0]):
+        column = [getattr(part, field.name) for part in parts]
+        values[field.name] = restore(column) if isinstance(column[0], Tensor) else column[0]
+    return type(parts[0])(**values)
 
 
 class PosteriorHead(nn.Module):
-    """Linear map from an encoder's features to a posterior.
+    """Linear map from an encoder's features to a Gaussian or a point.
 
     Args:
         in_dim: Width of the features.
@@ -90,26 +119,40 @@ class PosteriorHead(nn.Module):
         categories: K: the first K dimensions of a point code are softmax probabilities q(y|x), the others a free style
             (Makhzani et al. 2016, sec. 5); 0: none. The logits are normalized over the batch while training (app. A):
             without it an adversary drives all examples into one category, where softmax has no gradient to leave by.
+        mean_scale: γ: the means of a Gaussian are normalized over the batch to this standard deviation in every dimension,
+            and a learned shift, which keeps the mean KL at γ²/2 nats a dimension or more: a decoder cannot train it
+            away (BN-VAE; Zhu et al. 2020, eq. 6-7; they take 0.3 to 0.7). 0: the linear map's own.
     """
 
-    def __init__(self, in_dim: int, latent_dim: int, kind: str = "gaussian", categories: int = 0):
+    def __init__(self, in_dim: int, latent_dim: int, kind: str = "gaussian", categories: int = 0, mean_scale: float = 0.0):
         super().__init__()
         if kind not in POSTERIORS:
             raise ValueError(f"posterior is {kind!r}; it must be one of {', '.join(POSTERIORS)}")
         check_categories(categories, latent_dim, kind)
+        if not 0 <= mean_scale < math.inf:
+            raise ValueError(f"mean_scale is {mean_scale}; it must be 0 (off) or the standard deviation that means shall have")
+        if mean_scale and kind != "gaussian":
+            raise ValueError(f"mean_scale keeps a KL from 0, and posterior={kind} has none: set posterior=gaussian, or leave it out")
         self.categories = categories
         self.mean = nn.Linear(in_dim, latent_dim)
         self.logvar = nn.Linear(in_dim, latent_dim) if kind == "gaussian" else None
         self.category_norm = BatchNorm(categories) if categories else None
+        self.mean_norm = FixedScaleNorm(latent_dim, mean_scale) if mean_scale else None
 
     def forward(self, features: Tensor) -> Posterior:
         mean = self.mean(features).float()
+        if self.mean_norm is not None:
+            mean = self.mean_norm(mean)
         if self.category_norm is not None:
             logits = self.category_norm(mean[:, : self.categories])
             return PointPosterior(torch.cat([logits.softmax(-1), mean[:, self.categories :]], -1), logits)
         if self.logvar is None:
             return PointPosterior(mean)
         return DiagonalGaussian(mean, self.logvar(features).float().clamp(LOGVAR_MIN, LOGVAR_MAX))
+
+    def snap(self, z_BD: Tensor) -> Tensor:
+        """The codes of this family that are nearest to any points: here the points themselves."""
+        return z_BD
 
 
 class BatchNorm(nn.BatchNorm1d):
@@ -120,6 +163,28 @@ class BatchNorm(nn.BatchNorm1d):
         if self.training and len(x) == 1:
             return batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps).float()
         return super().forward(x).float()
+
+
+class FixedScaleNorm(nn.Module):
+    """Batch normalization to one fixed standard deviation and a learned shift, (B, D) -> (B, D) in float32.
+
+    A batch of one takes the running statistics.
+    """
+
+    def __init__(self, dim: int, scale: float):
+        super().__init__()
+        self.scale = scale
+        self.shift = nn.Parameter(torch.zeros(dim))
+        self.register_buffer("running_mean", torch.zeros(dim))
+        self.register_buffer("running_var", torch.ones(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch = self.training and len(x) > 1
+        x, mean, var = x.float(), self.running_mean, self.running_var
+        weight = torch.full_like(self.shift, self.scale).float()
+        if mean.dtype == torch.float32:  # a model in half precision is read, and not trained
+            return batch_norm(x, mean, var, weight, self.shift, training=batch)
+        return batch_norm(x, mean.float(), var.float(), weight, self.shift.float(), training=False)
 
 
 POSTERIORS = {"gaussian": DiagonalGaussian, "point": PointPosterior}

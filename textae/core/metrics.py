@@ -8,15 +8,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from textae.core.autoencoder import Autoencoder
+from textae.core.autoencoder import Autoencoder, AutoencoderConfig
 from textae.core.code_prior import UniformCodes
 from textae.core.data import Batch
-from textae.core.latent import DiagonalGaussian, Posterior, QuantizedPosterior
+from textae.core.hierarchical import HierarchicalGaussian, HierarchicalPrior
+from textae.core.importance import effective_samples, log_importance_weights, running_bound
+from textae.core.latent import DiagonalGaussian, PointPosterior, Posterior, QuantizedPosterior
+from textae.core.prior import StandardNormal
+from textae.core.von_mises_fisher import UniformSphere, VonMisesFisher
 
 # A dimension is active if its posterior mean varies by more than this over the data (Burda et al. 2016, app. C).
 ACTIVE_VARIANCE = 0.01
+PAIRS = 2**18  # log densities of pairs without a matrix product that are computed at once
 
 
 @dataclass
@@ -29,7 +34,7 @@ class Bound:
         reconstruction: Mean of -log p(x|z), nats per example.
         kl: Mean of KL(q(z|x) || p(z)), nats per example: analytic for the standard prior, log q - log p of the draw
             for a fitted one, -log p of the codes for a quantized posterior; 0 for any other point, which has no bound.
-        active_units: Dimensions whose posterior mean has a variance of at least 0.01.
+        active_units: Dimensions whose posterior mean has a variance of at least `active_variance`.
         latent_dim: D.
     """
 
@@ -73,24 +78,33 @@ def bound(model: Autoencoder, batches: Iterable[Batch], reduce=lambda tensor: te
     variance = sums[4 + dim :] / n - mean.square()
     return Bound(
         num_examples=int(n), count=int(sums[1]), reconstruction=(sums[2] / n).item(), kl=(sums[3] / n).item(),
-        active_units=int((variance >= ACTIVE_VARIANCE).sum()), latent_dim=dim,
+        active_units=int((variance >= active_variance(model.config)).sum()), latent_dim=dim,
     )  # fmt: skip
 
 
 def kl_to_prior(model: Autoencoder, posterior: Posterior, z: Tensor) -> Tensor:
     """KL(q(z|x) || p(z)) of each example under the model's own prior, in nats, shape (B,).
 
-    Analytic for the standard prior; for a fitted prior the one-draw estimate log q(z|x) - log p(z), which is unbiased
-    and may be negative for single examples. For a quantized posterior under a prior over codes exactly -log p of its
-    codes; zero for any other point.
+    Analytic for the standard prior and the sphere's; for the others the one-draw estimate log q(z|x) - log p(z), which is unbiased
+    and may be negative for single examples (of groups, analytic in all but the groups above). For a quantized posterior under a prior
+    over codes exactly -log p of its codes; zero for any other point.
     """
     if is_discrete(model, posterior):
         return -model.prior.log_prob(z)
-    if not isinstance(posterior, DiagonalGaussian):
+    if isinstance(posterior, PointPosterior):
         return torch.zeros(len(z), device=z.device)
-    if model.has_standard_prior:
-        return posterior.kl().sum(1)
-    return posterior.log_prob(z) - model.prior.log_prob(z)
+    return kl_parts(posterior, model.prior, z).sum(1)
+
+
+def kl_parts(posterior: Posterior, prior: nn.Module, z: Tensor) -> Tensor:
+    """The same of any posterior with a density, by dimension where that is known, (B, D), else in one number, (B, 1)."""
+    if isinstance(posterior, DiagonalGaussian) and isinstance(prior, StandardNormal):
+        return posterior.kl()
+    if isinstance(posterior, VonMisesFisher) and isinstance(prior, UniformSphere):
+        return posterior.kl()
+    if isinstance(posterior, HierarchicalGaussian) and isinstance(prior, HierarchicalPrior):
+        return posterior.kl(prior, z)
+    return (posterior.log_prob(z) - prior.log_prob(z))[:, None]
 
 
 def is_discrete(model: Autoencoder, posterior: Posterior) -> bool:
@@ -118,7 +132,7 @@ def importance_nll(model: Autoencoder, batch: Batch, samples: int = 100, rows: i
     Source: Burda et al. 2016, eq. 8, with q(z|x) as the proposal and the model's own prior.
 
     Args:
-        model: Any autoencoder with a Gaussian posterior, in eval mode.
+        model: Any autoencoder whose posterior has a density, in eval mode.
         batch: Its forward arguments, B examples.
         samples: K, exactly this many draws for each example.
         rows: Sequences or images decoded at once, which bounds the memory; None takes 512 on a CPU, whose caches hold no
@@ -127,30 +141,12 @@ def importance_nll(model: Autoencoder, batch: Batch, samples: int = 100, rows: i
     Raises:
         ValueError: The posterior is a point, or `samples` is below one.
     """
-    if samples < 1:
-        raise ValueError(f"samples is {samples}; at least one draw is needed")
-    if rows is None:
-        rows = 512 if model.device.type == "cpu" else 4096
-    posterior = model.encode(**batch)
-    if not isinstance(posterior, DiagonalGaussian):
-        raise ValueError("a point posterior has no likelihood bound: importance weights need posterior=gaussian")
-    size = len(posterior.mean)
-    draws = max(1, rows // size)
-    log_weights = []
-    for start in range(0, samples, draws):
-        k = min(draws, samples - start)
-        z_KBD = posterior.sample(k)
-        repeated = {name: t.repeat(k, *[1] * (t.dim() - 1)) for name, t in batch.items()}
-        nll_KB = model.nll(z_KBD.flatten(0, 1), **repeated)[0].view(k, size)
-        log_weights.append(model.prior.log_prob(z_KBD) - nll_KB - posterior.log_prob(z_KBD))
-    log_w = torch.cat(log_weights).cpu().double()
-    nll = math.log(samples) - log_w.logsumexp(0)
-    ess = torch.exp(2 * log_w.logsumexp(0) - (2 * log_w).logsumexp(0))
-    return ImportanceBound(nll=nll, effective_samples=ess)
+    log_w = log_importance_weights(model, batch, samples, rows)
+    return ImportanceBound(nll=running_bound(log_w, [samples])[0], effective_samples=effective_samples(log_w))
 
 
 @torch.no_grad()
-def mutual_information(posterior: DiagonalGaussian, draws: int = 1, rows: int = 1024) -> float:
+def mutual_information(posterior: Posterior, draws: int = 1, rows: int = 1024) -> float:
     """I(x; z) under q in nats: E[log q(z|x)] - E[log q(z)], q(z) being the mixture of the N posteriors given.
 
     Source: Hoffman & Johnson 2016, sec. 3; Dieng et al. 2019, sec. 2. Each example's own posterior is in the mixture, so
@@ -158,25 +154,36 @@ def mutual_information(posterior: DiagonalGaussian, draws: int = 1, rows: int = 
     it below zero, where no mutual information lies; it is cut off there.
 
     Args:
-        posterior: N posteriors.
+        posterior: N posteriors with a density.
         draws: Codes drawn from each.
-        rows: Codes compared at once; bounds the memory to rows x N.
+        rows: Codes compared at once; bounds the memory to rows x N. Fewer where pairs are no matrix product.
     """
-    mean, logvar = posterior.mean.double(), posterior.logvar.double()
-    precision = torch.exp(-logvar)
-    constant = ((mean.square() * precision) + logvar).sum(1) + mean.shape[1] * math.log(2 * math.pi)
+    gaussian, num = isinstance(posterior, DiagonalGaussian), len(posterior.mean)
+    if gaussian:
+        mean, logvar = posterior.mean.double(), posterior.logvar.double()
+        precision = torch.exp(-logvar)
+        constant = ((mean.square() * precision) + logvar).sum(1) + mean.shape[1] * math.log(2 * math.pi)
+    else:
+        rows = max(1, min(rows, PAIRS // num))
     total = 0.0
     for _ in range(draws):
-        z = mean + torch.exp(0.5 * logvar) * torch.randn_like(mean)
+        z = mean + torch.exp(0.5 * logvar) * torch.randn_like(mean) if gaussian else posterior.sample()
         for start in range(0, len(z), rows):
             part = z[start : start + rows]
-            # log q(z_i|x_j) of every pair through matrix products
-            pairs = -0.5 * (part.square() @ precision.T - 2 * part @ (mean * precision).T + constant)
+            if gaussian:  # log q(z_i|x_j) of every pair through matrix products
+                pairs = -0.5 * (part.square() @ precision.T - 2 * part @ (mean * precision).T + constant)
+            else:
+                pairs = posterior.log_prob(part[:, None].expand(-1, num, -1)).double()
             own = pairs[torch.arange(len(part)), torch.arange(start, start + len(part))]
             total += (own - pairs.logsumexp(1) + math.log(len(z))).sum().item()
-    return max(0.0, min(total / (draws * len(mean)), math.log(len(mean))))
+    return max(0.0, min(total / (draws * num), math.log(num)))
 
 
-def active_units(means_ND: Tensor) -> int:
-    """Dimensions whose posterior mean has a variance of at least 0.01 over the data (Burda et al. 2016, app. C)."""
-    return int((means_ND.double().var(0, unbiased=False) >= ACTIVE_VARIANCE).sum())
+def active_variance(config: AutoencoderConfig) -> float:
+    """The variance that makes a dimension active: 0.01 where the prior's is 1, and so 0.01 / D on the sphere, where it is 1 / D."""
+    return ACTIVE_VARIANCE / (config.latent_dim if config.posterior == "vmf" else 1)
+
+
+def active_units(means_ND: Tensor, variance: float = ACTIVE_VARIANCE) -> int:
+    """Dimensions whose posterior mean has at least this variance over the data (Burda et al. 2016, app. C)."""
+    return int((means_ND.double().var(0, unbiased=False) >= variance).sum())

@@ -25,6 +25,9 @@ class TrainerOptions:
         weight_decay: Decoupled (AdamW); 0 is none.
         clip: Largest norm of each player's gradient; 0 does not clip.
         accumulate: Batches whose gradients are averaged into one step.
+        aggressive: Encoder-only steps at most before each step of the decoder, as long as held-out mutual information climbs
+            (He et al. 2019, who take 100); 0: none.
+        aggressive_window: Of these, how many are averaged to see whether the bound still improves; their code takes 15.
         precision: "fp32", "bf16" or "fp16" (fp16 on a GPU only), by autocast; weights stay float32.
         seed: Of everything.
         eval_every: Steps between validations; 0 is once an epoch (needs a data set of known length).
@@ -49,6 +52,8 @@ class TrainerOptions:
     weight_decay: float = 0.0
     clip: float = 5.0
     accumulate: int = 1
+    aggressive: int = 0
+    aggressive_window: int = 15
     precision: str = "fp32"
     seed: int = 0
     eval_every: int = 0
@@ -67,12 +72,17 @@ class TrainerOptions:
             good = isinstance(value, int | float) if expected is float else isinstance(value, expected)
             if not good or (isinstance(value, bool) and expected is not bool):
                 raise ValueError(f"trainer.{name} is {value!r}; it must be of type {expected.__name__}")
-        for name in ("epochs", "accumulate", "log_every", "keep"):
+        for name in ("epochs", "accumulate", "log_every", "keep", "aggressive_window"):
             if getattr(self, name) < 1:
                 raise ValueError(f"trainer.{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("max_steps", "warmup", "eval_every", "save_every", "patience", "weight_decay", "clip", "lr"):
+        for name in ("max_steps", "warmup", "eval_every", "save_every", "patience", "weight_decay", "clip", "lr", "aggressive"):
             if getattr(self, name) < 0:
                 raise ValueError(f"trainer.{name} is {getattr(self, name)}; it cannot be negative")
+        if 0 < self.aggressive < 2 * self.aggressive_window:
+            raise ValueError(
+                f"trainer.aggressive is {self.aggressive}; to see whether the bound still improves it takes two windows of "
+                f"trainer.aggressive_window={self.aggressive_window}: set it to {2 * self.aggressive_window} or more, or to 0 (none)"
+            )
         if self.precision not in PRECISIONS:
             raise ValueError(f"trainer.precision is {self.precision!r}; it must be one of {', '.join(PRECISIONS)}")
         if self.decay not in DECAYS:

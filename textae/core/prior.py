@@ -1,4 +1,6 @@
-"""Priors p(z): the standard normal and the categories of training, and richer ones fitted afterwards to the aggregate posterior.
+"""Priors p(z): the fixed ones of training, and richer ones fitted afterwards to the aggregate posterior.
+
+`PRIORS` is the whole list, with those that learn with the model (`textae.core.learned_prior`, `textae.core.hierarchical`).
 
 A VAE trained with a weight below one on its KL leaves q(z) = E[q(z|x)] away from N(0, I), and draws from N(0, I) then
 decode to noise. Fitting p(z) to q(z) with encoder and decoder frozen closes that gap and tightens the bound: the
@@ -15,7 +17,10 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from textae.core.code_prior import CodeSequence, UniformCodes
+from textae.core.hierarchical import HierarchicalPrior
 from textae.core.latent import gaussian_log_prob
+from textae.core.learned_prior import Generated, LearnedMixture, VampPrior
+from textae.core.von_mises_fisher import UniformSphere
 
 logger = logging.getLogger(__name__)
 
@@ -240,4 +245,8 @@ class Flow(nn.Module):
 
 
 FITTED = {"mixture": GaussianMixture, "flow": Flow, "codes": CodeSequence}  # after training, by their `fit`
-PRIORS = {"standard": StandardNormal, "categorical": Categorical, "uniform_codes": UniformCodes, **FITTED}
+# with the model, in training: the last by a term of its own
+LEARNED = {"learned_mixture": LearnedMixture, "vamp": VampPrior, "hierarchical": HierarchicalPrior, "generator": Generated}
+PRIORS = {
+    "standard": StandardNormal, "categorical": Categorical, "sphere": UniformSphere, "uniform_codes": UniformCodes, **LEARNED, **FITTED,
+}  # fmt: skip

@@ -11,6 +11,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,11 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from textae.core.aggressive import EPOCHS, encoder_parameters, held, held_out_information, train_encoder
 from textae.core.autoencoder import Autoencoder
 from textae.core.checkpoint import RunState, latest_state, load_state, save_state
 from textae.core.data import Batch, Splits
+from textae.core.failure import REMEDY, Fault, check_weights, fault_of_gradients, fault_of_loss, save_failure
 from textae.core.files import recover, whole_folder
 from textae.core.metrics import Bound, bound
 from textae.core.objectives.base import Objective
@@ -55,7 +58,7 @@ class Trainer:
         model: Any autoencoder.
         objective: Its terms; bound to the model here.
         splits: Training batches, and validation batches where there are some.
-        out: Folder of the run: `model/` to share, `state/` to resume, `log.jsonl`.
+        out: Folder of the run: `model/` to share, `state/` to resume, `log.jsonl`; `failure/` where a loss was no number.
         options: How to train.
         config: The resolved config of the run, kept in every state; `resume` refuses another one.
         write_model: Called with a folder and the run's figures when a model is saved: writes config, weights,
@@ -85,6 +88,9 @@ class Trainer:
         objective.bind(model)
         self.model, self.objective = model, objective
         self.players = {"autoencoder": ([p for p in model.parameters() if p.requires_grad], 1.0), **objective.players()}
+        self._encoder = encoder_parameters(model, splits, self.accelerator.num_processes) if options.aggressive else []
+        ahead = {id(p) for p in self._encoder}
+        self._behind = [p for params, _ in self.players.values() for p in params if id(p) not in ahead]
         groups = [{"params": params, "share": share, "lr": 0.0} for params, share in self.players.values()]
         device = self.accelerator.device
         optimizer = torch.optim.AdamW(
@@ -96,7 +102,6 @@ class Trainer:
         self.module = self.accelerator.prepare(_Players(model, objective))
         self.optimizer = self.accelerator.prepare(optimizer) if self._scaled else optimizer
         self.state = RunState()
-        self._last_loss = torch.zeros(())
         self.total_steps = self._total_steps()
         if options.decay != "none" and not self.total_steps:
             raise ValueError("trainer.decay of a stream needs trainer.max_steps: nobody knows the length of an epoch")
@@ -135,36 +140,41 @@ class Trainer:
         elif self.accelerator.is_main_process:
             self.out.mkdir(parents=True, exist_ok=True)
             (self.out / "log.jsonl").write_text("")
+        if not resume:
+            self.state.aggressive = self.options.aggressive > 0
         if self.options.log_with:
             self.accelerator.init_trackers("textae", {k: str(v) for k, v in self.config.items()})
         state, options = self.state, self.options
         self._trim_log()
         started, bar = time.perf_counter() - state.seconds, self._bar()
         sums, since = self._fresh_sums(), time.perf_counter()
-        micro = self._micro_batches()
+        micro, ahead = self._micro_batches(), self._encoder_batches()
         while not self._finished():
             rate = self.rate(state.step)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate * group["share"]
+            if state.aggressive:
+                with held(self._behind):
+                    train_encoder(lambda: self._encoder_step(ahead), options.aggressive, options.aggressive_window)
             for part in range(options.accumulate):
                 batch = next(micro, None)
                 if batch is None:
                     break
                 last = part == options.accumulate - 1
-                with self.accelerator.no_sync(self.module) if not last else _nothing():
+                with self.accelerator.no_sync(self.module) if not last else nullcontext(), held(self._encoder if state.aggressive else ()):
                     loss, logs, count = self.module(batch, state.step)
                     self._backward(loss / options.accumulate)
+                self._stop(fault_of_loss(loss, self.objective.summands), batch)
                 sums["batches"] += 1
                 sums["count"] = sums["count"] + count
-                self._last_loss = loss.detach()
-                for name, value in {"loss": self._last_loss, **logs}.items():
+                for name, value in {"loss": loss.detach(), **logs}.items():
                     sums["terms"][name] = sums["terms"].get(name, 0.0) + value
             if batch is None:
                 self.optimizer.zero_grad()
                 break
             norms = self._clip() if options.clip or (state.step + 1) % options.log_every == 0 else {}
             if not self._scaled:  # whose scaler skips steps that overflow
-                self._last_loss = self._last_loss + 0 * sum(norms.values())  # not finite where a gradient is not
+                self._stop(fault_of_gradients(norms), batch)
             self.optimizer.step()
             self.optimizer.zero_grad()
             state.step += 1
@@ -215,6 +225,36 @@ class Trainer:
                 raise ValueError("the training split has no batch for this process: lower batch_size or the number of processes")
             state.epoch, state.batch = state.epoch + 1, 0
 
+    def _encoder_batches(self) -> Iterator[Batch]:
+        """Batches of encoder-only steps, without end, in an order of their own; keeps the state's position."""
+        state = self.state
+        while True:
+            batches = self.splits.train.epoch(EPOCHS + state.encoder_epoch, skip=state.encoder_batch)
+            while True:
+                self._seed(state.drawn)
+                batch = next(batches, None)
+                if batch is None:
+                    break
+                state.encoder_batch += 1
+                state.drawn += 1
+                yield self._to_device(batch)
+            state.encoder_epoch, state.encoder_batch = state.encoder_epoch + 1, 0
+
+    def _encoder_step(self, batches: Iterator[Batch]) -> tuple[float, float]:
+        """One step of the encoder alone; the summed cost of its batch and its tokens or pixels."""
+        batch = next(batches)
+        self.objective.eval()  # a controller counts the decoder's steps
+        loss, _, count = self.module(batch, self.state.step)
+        self.objective.train()
+        self._backward(loss)
+        self._stop(fault_of_loss(loss, self.objective.summands), batch)
+        norms = self._clip() if self.options.clip else {}
+        if not self._scaled:
+            self._stop(fault_of_gradients(norms), batch)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return loss.item() * len(next(iter(batch.values()))), float(count)
+
     def _seed(self, number: int) -> None:
         """One stream of randomness for each (seed, batch number, rank); splitmix64 keeps them apart."""
         x = (self.options.seed * 0x9E3779B97F4A7C15 + number * 0xBF58476D1CE4E5B9 + self.accelerator.process_index) & (2**64 - 1)
@@ -258,6 +298,7 @@ class Trainer:
     def evaluate(self) -> Bound:
         """The unannealed bound on the validation split; leaves training's randomness as it was."""
         assert self.splits.valid is not None, "there is no validation split"
+        self.objective.settle(self.model)
         self.model.eval()
         accelerator = self.accelerator
         with torch.random.fork_rng(), accelerator.autocast():
@@ -272,19 +313,34 @@ class Trainer:
 
     def _validate(self) -> None:
         state, result = self.state, self.evaluate()
-        self._check_finite(result.loss, "validation loss")
+        if not math.isfinite(result.loss):
+            raise ValueError(f"the validation loss is {result.loss} at step {state.step}: {REMEDY}; what was saved before is untouched")
         state.evaluated_step = state.step
         better = result.loss < state.best
         figures = {**asdict(result), "loss": result.loss, "best": better}
+        if state.aggressive:
+            figures["mi"] = self._go_on_aggressively()
         self._write_log("valid", figures)
-        if not math.isfinite(result.loss):
-            raise ValueError(f"the validation loss is {result.loss} at step {state.step}: lower trainer.lr or trainer.clip")
         self._warn_of_collapse(result)
         state.bad_evaluations = 0 if better else state.bad_evaluations + 1
         if better:
             state.best, state.best_step = result.loss, state.step
         if better or self.options.select == "last":
             self._save_model(figures)
+
+    def _go_on_aggressively(self) -> float:
+        """Whether the encoder is trained ahead any longer: not once held-out mutual information, which is returned, has stopped climbing."""
+        state, accelerator = self.state, self.accelerator
+        self.model.eval()
+        with torch.random.fork_rng(), accelerator.autocast():
+            self._seed(-2)
+            information = held_out_information(self.model, map(self._to_device, self.splits.valid.epoch(0)))
+        self.model.train()
+        if information <= state.information:
+            state.aggressive = False
+            logger.info("aggressive training ends at step %d: mutual information %.3f nats after %.3f", state.step, information, state.information)
+        state.information = information
+        return information
 
     def _warn_of_collapse(self, result: Bound) -> None:
         if self.state.step < COLLAPSE_AFTER:
@@ -304,7 +360,6 @@ class Trainer:
 
     def _log_training(self, sums: dict[str, Any], seconds: float, rate: float, norms: dict[str, Tensor], bar: tqdm) -> None:
         means = {name: float(value) / sums["batches"] for name, value in sums["terms"].items()}
-        self._check_finite(means["loss"])
         figures = {
             **means,
             **{f"weight_{n}": w for n, w in self.objective.weights(self.state.step - 1).items()},
@@ -338,20 +393,30 @@ class Trainer:
 
     # --- checkpoints ------------------------------------------------------------------------------------------
 
-    def _check_finite(self, loss: float, what: str = "loss") -> None:
-        if not math.isfinite(loss):
-            raise ValueError(
-                f"the {what} is {loss} at step {self.state.step}: lower trainer.lr, set trainer.clip, or use precision=fp32; "
-                "what was saved before is untouched"
-            )
+    def _stop(self, fault: Fault | None, batch: Batch) -> None:
+        """End the run with a fault, where there is one, before the weights see it; its batch and a report stay in `failure/`."""
+        if fault is None:
+            return
+        state, folder = self.state, self.out / "failure"
+        report = {
+            **asdict(fault), "value": str(fault.value), "step": state.step + 1, "epoch": state.epoch, "batch": state.batch,
+            "rank": self.accelerator.process_index, "unweighted": {name: str(float(part)) for name, part in self.objective.summands.items()},
+            "weights": self.objective.weights(state.step), "config": self.config,
+        }  # fmt: skip
+        save_failure(folder, batch, report)
+        raise ValueError(
+            f"the {fault.what} is {fault.value} at step {state.step + 1}, by {', '.join(fault.blamed)}: {REMEDY}; the batch is in {folder}, "
+            "what was saved before is untouched"
+        )
 
     def save(self) -> None:
         """Write a resumable state, and delete the oldest beyond `keep`.
 
         Raises:
-            ValueError: The last loss was not finite; nothing is written.
+            ValueError: A weight is not finite; nothing is written.
         """
-        self._check_finite(self._last_loss.item())
+        self.objective.settle(self.model)
+        check_weights(self.accelerator.unwrap_model(self.module), self.state.step)
         if self.accelerator.is_main_process:
             module = self.accelerator.unwrap_model(self.module)
             save_state(self.out / "state", module, self.optimizer, self.state, self.config, self.accelerator.scaler, self.options.keep)
@@ -364,19 +429,12 @@ class Trainer:
         self.state = load_state(folder, module, self.optimizer, self.config, self.accelerator.scaler)
 
     def _save_model(self, figures: dict[str, Any]) -> None:
-        self._check_finite(self._last_loss.item())
+        self.objective.settle(self.model)
+        check_weights(self.accelerator.unwrap_model(self.module), self.state.step)
         if self.accelerator.is_main_process:
             with whole_folder(self.out / "model") as folder:
                 self._write_model(folder, {"step": self.state.step, "seconds": self.state.seconds, **figures})
         self.accelerator.wait_for_everyone()
-
-
-class _nothing:
-    """A context that does nothing."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: Any) -> None: ...
 
 
 def _step_of(line: str) -> int | None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from textae.space import LatentSpace
 
 NO_VERB = {"tense": "other"}  # the value that stands for "there is nothing to change"
-SURE = 0.5  # of a reader's probability: above it a value counts as read
+SURE, ALREADY = 0.5, 0.9  # of a reader's probability: above it a value counts as read; a sentence is called past already
 UNKNOWN_TEXT = 0.25  # content words that the model must be able to say again before its edits are worth showing
 # Chosen on the first 200 tense-pairs of Tatoeba, which are in no training text, and on 300 training sentences of Yelp: candidates come
 # from beams at these multiples of the strength, once with source tokens likelier by BIAS nats, once with those that stand in the way of
@@ -126,7 +126,7 @@ class _Job:
             found = values[int(row.argmax())]
             if found == NO_VERB.get(name) and row.max() > SURE and value != found:
                 return f"no finite verb was found, so there is no {name} to change"
-            already.append(found == value and row.max() > SURE and name not in self.wish.signed)
+            already.append(found == value and row.max() > ALREADY and name not in self.wish.signed)
         return f"it is {self.wish.words} already" if all(already) else ""
 
     def _source_values(self, i: int, read: Mapping[str, Any]) -> dict[str, str | None]:

@@ -6,6 +6,10 @@ from importlib import import_module
 MODELS = {
     "rnn": ("textae.models.rnn", "RNNVAEConfig", "RNNVAE"),
     "transformer": ("textae.models.transformer", "TransformerVAEConfig", "TransformerVAE"),
+    "pretrained": ("textae.models.pretrained", "PretrainedVAEConfig", "PretrainedVAE"),
+    "seq2seq": ("textae.models.pretrained", "Seq2SeqVAEConfig", "Seq2SeqVAE"),
+    "rnn_bos": ("textae.interchange.bos_rnn", "BosRNNVAEConfig", "BosRNNVAE"),
+    "lm": ("textae.models.lm", "SentenceLMConfig", "SentenceLM"),
 }
 
 

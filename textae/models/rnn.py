@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModel, GenerationMixin
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from textae.core.autoencoder import AutoencoderConfig
-from textae.core.latent import PosteriorHead
+from textae.core.families import FAMILIES, make_head
 from textae.models.conditioning import AttributeEmbedding
 from textae.models.sentence import SentenceAutoencoder, SentenceDecoder
 from textae.models.tokens import VariationalDropout, WordEmbedding, embedded_tokens, generation_options
@@ -36,6 +36,8 @@ class RNNVAEConfig(AutoencoderConfig):
         bidirectional: Whether the encoder also reads from the right.
         latent_to_state: Whether z sets the decoder's initial state.
         latent_to_input: Whether z is appended to the decoder's input at every step. At least one must be on.
+        latent_to_layers: Whether z is also appended to the input of every further layer, and a linear map of it added to the last
+            layer's states: the skip connections of Dieng et al. 2019, sec. 3.
         tie_embeddings: Whether the output layer shares the input embeddings; adds a projection where H differs from E.
         dropout: Variational dropout (one mask for all steps, Gal & Ghahramani 2016) on embeddings, between layers
             and on outputs; 0 is none.
@@ -43,6 +45,7 @@ class RNNVAEConfig(AutoencoderConfig):
     """
 
     model_type = "textae_rnn"
+    families = tuple(FAMILIES)
     vocab_size: int = 8000
     cell: str = "lstm"
     embedding_std: float | int = 1.0
@@ -53,6 +56,7 @@ class RNNVAEConfig(AutoencoderConfig):
     bidirectional: bool = True
     latent_to_state: bool = True
     latent_to_input: bool = True
+    latent_to_layers: bool = False
     tie_embeddings: bool = True
     dropout: float | int = 0.0
     attribute_dim: int = 16
@@ -61,6 +65,11 @@ class RNNVAEConfig(AutoencoderConfig):
     eos_token_id: int = 2
     unk_token_id: int = 3
     mask_token_id: int = 4
+
+    @property
+    def input_dim(self) -> int:
+        """Width of the word vectors, which is what a pseudo-input consists of."""
+        return self.embedding_dim
 
     def validate_choices(self) -> None:
         """The values that exist; called by `strict`."""
@@ -103,7 +112,7 @@ class RNNEncoder(nn.Module):
         # position of step t in the reversed valid prefix; padding stays where it is
         mirror_BT = torch.where(mask_BT.bool(), lengths_B[:, None] - 1 - steps_T, steps_T)
         last_B = (lengths_B - 1).clamp_min(0)
-        rows_B = torch.arange(len(x_BTE), device=x_BTE.device)
+        rows_B = torch.arange(x_BTE.shape[0], device=x_BTE.device)
         rows_B1 = rows_B[:, None]
         for directions in self.layers:
             x_BTE = self.dropout(x_BTE)
@@ -160,10 +169,12 @@ class RNNDecoder(SentenceDecoder, GenerationMixin):
             nn.Linear(context_dim, config.num_layers * num_states * config.hidden_dim) if config.latent_to_state else None
         )
         input_dim = config.embedding_dim + (context_dim if config.latent_to_input else 0)
+        further_dim = config.hidden_dim + (context_dim if config.latent_to_layers else 0)
         self.layers = nn.ModuleList(
-            cell(input_dim if layer == 0 else config.hidden_dim, config.hidden_dim, batch_first=True)
+            cell(input_dim if layer == 0 else further_dim, config.hidden_dim, batch_first=True)
             for layer in range(config.num_layers)
         )
+        self.skip = nn.Linear(context_dim, config.hidden_dim, bias=False) if config.latent_to_layers else None
         out_dim = config.embedding_dim if config.tie_embeddings else config.hidden_dim
         self.project = nn.Linear(config.hidden_dim, out_dim) if out_dim != config.hidden_dim else nn.Identity()
         self.output = None if config.tie_embeddings else nn.Linear(out_dim, config.vocab_size, bias=False)
@@ -174,25 +185,28 @@ class RNNDecoder(SentenceDecoder, GenerationMixin):
     def states(self, embedded_BTE: Tensor, context_BC: Tensor, cache: RecurrentCache | None = None) -> Tensor:
         """Outputs of the last layer for embedded tokens, projected for the vocabulary, shape (B, T, out_dim)."""
         x = self.dropout(embedded_BTE)
+        context_BTC = context_BC[:, None].expand(-1, x.shape[1], -1).to(x.dtype)
         if self.config.latent_to_input:
-            x = torch.cat([x, context_BC[:, None].expand(-1, x.shape[1], -1).to(x.dtype)], -1)
+            x = torch.cat([x, context_BTC], -1)
         previous = cache.states if cache is not None and cache.states is not None else self.first_states(context_BC)
         following = []
-        for layer, state in zip(self.layers, previous, strict=True):
+        for number, (layer, state) in enumerate(zip(self.layers, previous, strict=True)):
+            if number and self.skip is not None:
+                x = torch.cat([x, context_BTC], -1)
             x, state = layer(x, self._as_argument(state, x))
             following.append(state if isinstance(state, tuple) else (state,))
             x = self.dropout(x)
         if cache is not None:
             cache.states, cache.seen = following, cache.seen + embedded_BTE.shape[1]
-        return self.project(x)
+        return self.project(x if self.skip is None else x + self.skip(context_BC)[:, None])
 
     def first_states(self, context_BC: Tensor) -> list[tuple[Tensor, ...]]:
         """The initial states of all layers: tanh of a linear map of the context, or zeros."""
         num_states, num_layers, width = 2 if self.config.cell == "lstm" else 1, len(self.layers), self.config.hidden_dim
         if self.init_state is None:
-            flat = context_BC.new_zeros(num_layers, num_states, 1, len(context_BC), width)
+            flat = context_BC.new_zeros(num_layers, num_states, 1, context_BC.shape[0], width)
         else:
-            flat = torch.tanh(self.init_state(context_BC)).view(len(context_BC), num_layers, num_states, 1, width)
+            flat = torch.tanh(self.init_state(context_BC)).view(context_BC.shape[0], num_layers, num_states, 1, width)
             flat = flat.permute(1, 2, 3, 0, 4).contiguous()
         return [tuple(layer) for layer in flat]
 
@@ -246,7 +260,7 @@ class RNNVAE(SentenceAutoencoder):
         super().__init__(config)
         self.decoder = RNNDecoder(config)
         self.encoder = RNNEncoder(config)
-        self.head = PosteriorHead(self.encoder.out_dim, config.latent_dim, config.posterior, config.categories)
+        self.head = make_head(self.encoder.out_dim, config)
         self.post_init()
 
 

@@ -12,7 +12,10 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from textae.core.autoencoder import Autoencoder
-from textae.core.latent import Posterior, PosteriorHead
+from textae.core.code_prior import UniformCodes, take_codebook
+from textae.core.codebook import QuantizedHead
+from textae.core.latent import Posterior
+from textae.core.learned_prior import VampPrior
 from textae.models.conditioning import AttributeEmbedding
 from textae.models.cross_entropy import token_nll
 from textae.models.tokens import IGNORED, TokenIds, embedded_tokens
@@ -65,12 +68,32 @@ class SentenceAutoencoder(Autoencoder):
     """An autoencoder of `decoder`, an `encoder` of embedded words and their mask, and a `head` that makes its result a posterior.
 
     A point posterior makes it an autoencoder and a Gaussian one a VAE; which objective it is trained with is the config's business.
+    A subclass makes the three and then calls `post_init`.
+
+    Attributes:
+        head: Of `textae.core.families.make_head`.
     """
 
     main_input_name = "input_ids"
+    encoder_modules = ("encoder", "head")
+    shared_modules = ("decoder.embed",)
     decoder: SentenceDecoder
     encoder: nn.Module
-    head: PosteriorHead
+    head: nn.Module
+
+    def post_init(self) -> None:
+        """Initialize all layers, and give the prior what it must know of the model."""
+        super().post_init()
+        self._show_codes_to_prior()
+        if isinstance(self.prior, VampPrior):
+            embed, pseudo = self.decoder.embed, self.prior.pseudo_inputs
+            with torch.no_grad():  # they begin as random words
+                words = torch.randint(embed.num_embeddings, pseudo.shape[:2], device=pseudo.device)
+                pseudo.copy_(embed(words))
+            self.prior.attach(self._encode_vectors)
+
+    def _encode_vectors(self, vectors_MTE: Tensor) -> Posterior:
+        return self.encode(inputs_embeds=vectors_MTE)
 
     def encode(
         self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, inputs_embeds: Tensor | None = None, **_: Any
@@ -81,7 +104,10 @@ class SentenceAutoencoder(Autoencoder):
         embedded = embedded_tokens(self.decoder.embed, input_ids, inputs_embeds)
         if attention_mask is None:
             attention_mask = torch.ones(embedded.shape[:2], dtype=torch.long, device=embedded.device)
-        return self.head(self.encoder(embedded, attention_mask))
+        posterior = self.head(self.encoder(embedded, attention_mask))
+        if self.training:
+            self._show_codes_to_prior()
+        return posterior
 
     def nll(
         self, z: Tensor, *, decoder_input_ids: Tensor, labels: Tensor, attributes: Tensor | None = None, **_: Any
@@ -92,7 +118,25 @@ class SentenceAutoencoder(Autoencoder):
     def generate(self, latents: Tensor, **options: Any) -> TokenIds:
         """Decode codes (B, D) with any option of `transformers`' `generate`; greedy by default.
 
+        What is no code of the model's family, such as a point between two codes of a codebook or off the sphere, is decoded as
+        the nearest one.
+
         Returns:
             Token ids, shape (B · num_return_sequences, T), each row from <bos> to <eos> and padded.
         """
-        return self.decoder.generate(latents=latents, **options)
+        return self.decoder.generate(latents=self.head.snap(latents), **options)
+
+    def set_prior(self, name: str, prior: nn.Module, options: dict[str, Any]) -> None:
+        """As in the core; a prior over codes is given this model's codebook.
+
+        Raises:
+            ValueError: It is over other codes.
+        """
+        if isinstance(self.head, QuantizedHead):
+            take_codebook(prior, self.head.codebook.codes)
+        super().set_prior(name, prior, options)
+
+    @torch.no_grad()
+    def _show_codes_to_prior(self) -> None:
+        if isinstance(self.head, QuantizedHead) and isinstance(self.prior, UniformCodes):
+            self.prior.codebook.copy_(self.head.codebook.codes)

@@ -17,7 +17,7 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from textae.core.autoencoder import AutoencoderConfig
 from textae.core.config import choose
-from textae.core.latent import PosteriorHead
+from textae.core.families import FAMILIES, make_head
 from textae.models.conditioning import AttributeEmbedding
 from textae.models.sentence import SentenceAutoencoder, SentenceDecoder
 from textae.models.tokens import VariationalDropout, embedded_tokens, generation_options
@@ -46,12 +46,15 @@ class TransformerVAEConfig(AutoencoderConfig):
         latent_to_memory: Whether z (and the attributes) become memory slots, keys and values of each decoder layer.
         num_memory_slots: Slots in each layer.
         latent_to_embedding: Whether z (and the attributes) are added to the decoder's inputs. At least one must be on.
+        latent_to_layers: Whether a linear map of z (and the attributes) is also added to the input of every further layer and to the
+            last one's states: the skip connections of Dieng et al. 2019, sec. 3.
         tie_embeddings: Whether the output layer shares the input embeddings.
         dropout: Of embeddings, of each layer's two branches and of outputs, one mask for all tokens of a sentence; 0 is none.
         attribute_dim: Width of each attribute's embedding.
     """
 
     model_type = "textae_transformer"
+    families = tuple(FAMILIES)
     # the names by which transformers asks for what a cache must know
     attribute_map = {
         "hidden_size": "hidden_dim",
@@ -71,6 +74,7 @@ class TransformerVAEConfig(AutoencoderConfig):
     latent_to_memory: bool = True
     num_memory_slots: int = 4
     latent_to_embedding: bool = True
+    latent_to_layers: bool = False
     tie_embeddings: bool = True
     dropout: float | int = 0.0
     attribute_dim: int = 16
@@ -79,6 +83,11 @@ class TransformerVAEConfig(AutoencoderConfig):
     eos_token_id: int = 2
     unk_token_id: int = 3
     mask_token_id: int = 4
+
+    @property
+    def input_dim(self) -> int:
+        """Width of the word vectors, which is what a pseudo-input consists of."""
+        return self.hidden_dim
 
     def validate_choices(self) -> None:
         """The values that exist; called by `strict`."""
@@ -149,6 +158,8 @@ class TransformerDecoder(SentenceDecoder, GenerationMixin):
         self.context_embed = nn.Linear(context_dim, config.hidden_dim) if config.latent_to_embedding else None
         self.num_slots = config.num_memory_slots if config.latent_to_memory else 0
         self.layers = make_layers(config, config.num_decoder_layers, context_dim=context_dim, slots=self.num_slots)
+        skips = config.num_decoder_layers if config.latent_to_layers else 0  # before every layer but the first, and behind the last
+        self.skips = nn.ModuleList(nn.Linear(context_dim, config.hidden_dim, bias=False) for _ in range(skips))
         self.norm = nn.LayerNorm(config.hidden_dim)
         self.output = None if config.tie_embeddings else nn.Linear(config.hidden_dim, config.vocab_size, bias=False)
         self.output_bias = nn.Parameter(torch.zeros(config.vocab_size))
@@ -185,6 +196,8 @@ class TransformerDecoder(SentenceDecoder, GenerationMixin):
         x, bias = self.dropout(x), causal_bias(length, past, self.num_slots, mask_BK, x.device)
         for number, layer in enumerate(self.layers):
             x = layer(x, rotation, bias, context_BC, cache, number)
+            if len(self.skips):
+                x = x + self.skips[number](context_BC)[:, None]
         return self.dropout(self.norm(x))
 
     def forward(
@@ -239,7 +252,7 @@ class TransformerVAE(SentenceAutoencoder):
         super().__init__(config)
         self.decoder = TransformerDecoder(config)
         self.encoder = TransformerEncoder(config)
-        self.head = PosteriorHead(config.hidden_dim, config.latent_dim, config.posterior, config.categories)
+        self.head = make_head(config.hidden_dim, config)
         self.post_init()
 
 

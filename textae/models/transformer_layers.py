@@ -204,7 +204,7 @@ class FirstToken(nn.Module):
         self.token = nn.Parameter(torch.randn(hidden_dim))
 
     def open(self, x_BTH: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
-        tokens = self.token.to(x_BTH.dtype).expand(len(x_BTH), 1, -1)
+        tokens = self.token.to(x_BTH.dtype).expand(x_BTH.shape[0], 1, -1)
         return torch.cat([tokens, x_BTH], 1), pad(mask_BT, (1, 0), value=1)
 
     def forward(self, x_BTH: Tensor, mask_BT: Tensor) -> Tensor:

@@ -35,11 +35,12 @@ STRUCTURED = {
     "categories": 3, "latent_dim": 5, "posterior": "point", "prior": "categorical", "attributes": {"kind": ["a", "b", "c"]}, "conditioned": False,
 }  # fmt: skip
 # Arguments that a term cannot do without, and the toy for those that a plain sentence VAE does not fit.
-NEEDED = {"classification": {"attribute": "kind"}}
+NEEDED = {"classification": {"attribute": "kind"}, "total_correlation": {"num_examples": 36}}
 LABELLED = {"latent_dim": 5, "attributes": {"kind": ["a", "b", "c"]}}
 TOYS = {
     "category_adversary": STRUCTURED, "classification": STRUCTURED, "cluster_head_distance": {**STRUCTURED, "heads": True}, "commitment": {"codes": 5},
     "attribute_adversary": LABELLED, "attribute_information": LABELLED, "attribute_code": {**LABELLED, "conditioned": False},
+    "latent_generator": {"prior": "generator", "prior_options": {"hidden_dim": 6, "noise_dim": 3}},
 }  # fmt: skip
 
 
@@ -148,6 +149,11 @@ def test_players_have_their_own_rates(bound):
      ({"kl": {"free_bit": 1}}, "did you mean 'free_bits'"),
      ({"kl": {"free_bits": -1}}, "free_bits is -1"),
      ({"kl": {"free_bits_per": "token"}}, "'token'; it must be dimension, sentence or example"),
+     ({"kl": -0.1}, "value is -0.1; a weight is a finite number and cannot be negative"), ({"kl": float("nan")}, "value is nan"),
+     ({"mmd": {"weight": {"schedule": "linear", "end": -1}}}, "end is -1"), ({"kl": {"capacity": -2}}, "kl.capacity: value is -2.*cannot be negative"),
+     ({"kl": {"capacity": 2, "free_bits": 1}}, "leave one out"), ({"kl": {"weight": {"schedule": "cyclical", "cycles": 0}}}, "cycles=0 must be at least 1"),
+     ({"kl": {"capacity": {"schedule": "pi", "target": 3}}}, "kl.capacity: .*a controller steers a weight"),
+     ({"kl": {"weight": {"schedule": "pi"}}}, "needs the key 'target'"), ({"kl": {"weight": {"schedule": "pi", "target": 0}}}, "target is 0; it must be above 0"),
      ({"kl": {"weight": {"schedule": "liner"}}}, "did you mean 'linear'"),
      ({"kl": "high"}, "no schedule 'high'"),
      ({"reconstruction": True}, "objective weight")],
@@ -195,6 +201,25 @@ def test_free_bits_per_sentence_charge_each_sentence_alone(per):
     assert_close(said.value, torch.tensor([2.5, 0.25, 0.72]))
     said.loss.mean().backward()
     assert_close(mean.grad, torch.tensor([[2 / 3, 1 / 3], [0.0, 0.0], [0.0, 0.4]]))
+
+
+def test_free_bits_per_batch_charge_what_exceeds_the_mean_of_all():
+    mean = leaf([[2.0, 1.0], [0.5, 0.5]])  # totals 2.5 and 0.25, mean 1.375
+    assert_close(KL(free_bits=2.0, free_bits_per="batch")(None, output_of(mean, torch.zeros(2, 2)), {}, 0).loss, torch.tensor(2.0))
+    said = KL(free_bits=1.0, free_bits_per="batch")(None, output_of(mean, torch.zeros(2, 2)), {}, 0)
+    assert_close(said.loss, torch.tensor(1.375))
+    said.loss.backward()
+    assert_close(mean.grad, mean.detach() / 2)  # every sentence pays, whichever spent it
+
+
+def test_a_capacity_pulls_the_mean_from_both_sides():
+    mean = leaf([[2.0, 1.0], [0.5, 0.5]])
+    term = KL(capacity={"schedule": "linear", "end": 3.0, "steps": 10})
+    said = [term(None, output_of(mean, torch.zeros(2, 2)), {}, step) for step in (0, 10)]
+    assert_close(torch.stack([s.loss for s in said]), torch.tensor([1.375, 1.625]))
+    said[1].loss.backward()
+    assert_close(mean.grad, -mean.detach() / 2)
+    assert_close(said[1].value, torch.tensor([2.5, 0.25]))
 
 
 def test_beta_scales_the_gradient(bound):

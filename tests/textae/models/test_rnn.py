@@ -20,10 +20,13 @@ VARIANTS = [
         CELLS, (1, 2), (True, False), ((True, True), (True, False), (False, True)), (True, False)
     )
 ]
+SKIPS = dict(num_layers=2, latent_to_layers=True)
+VARIANTS.append(dict(cell="lstm", **SKIPS))
 DECODERS = [
     dict(cell=cell, num_layers=layers, latent_to_state=state, latent_to_input=give)
     for cell, layers, (state, give) in product(CELLS, (1, 2), ((True, True), (True, False), (False, True)))
 ]
+DECODERS.append(dict(cell="gru", **SKIPS))
 
 
 def name_of(variant):

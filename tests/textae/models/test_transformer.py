@@ -28,10 +28,12 @@ VARIANTS = [
     )
     for positions, pooling, (memory, add) in product(("rotary", "learned"), POOLINGS, WAYS)
 ]
+VARIANTS.append(dict(latent_to_layers=True))
 DECODERS = [
     dict(positions=positions, latent_to_memory=memory, latent_to_embedding=add)
     for positions, (memory, add) in product(("rotary", "learned"), WAYS)
 ]
+DECODERS.append(dict(latent_to_layers=True))
 
 
 def name_of(variant):

@@ -11,7 +11,12 @@ from textae.core.objectives.categories import Classification, ClusterHeadDistanc
 from textae.core.objectives.commitment import Commitment
 from textae.core.objectives.elbo import KL, Reconstruction
 from textae.core.objectives.iwae import IWAE
+from textae.core.objectives.latent_generator import LatentGenerator
+from textae.core.objectives.log_variance import LogVariance
+from textae.core.objectives.mim import MIM
+from textae.core.objectives.mmd import MMD
 from textae.core.objectives.sparsity import Sparsity
+from textae.core.objectives.total_correlation import TotalCorrelation
 from textae.core.objectives.weights import L1Weights, L2Weights
 
 TERMS: dict[str, Callable[..., Term]] = {
@@ -19,6 +24,11 @@ TERMS: dict[str, Callable[..., Term]] = {
     "kl": KL,
     "iwae": IWAE,
     "commitment": Commitment,
+    "logvar_penalty": LogVariance,
+    "mmd": MMD,
+    "total_correlation": TotalCorrelation,
+    "mim": MIM,
+    "latent_generator": LatentGenerator,
     "latent_adversary": LatentAdversary,
     "category_adversary": CategoryAdversary,
     "style_adversary": StyleAdversary,
@@ -35,6 +45,8 @@ TERMS: dict[str, Callable[..., Term]] = {
 __all__ = [
     "IWAE",
     "KL",
+    "MIM",
+    "MMD",
     "TERMS",
     "AttributeAdversary",
     "AttributeCode",
@@ -45,8 +57,11 @@ __all__ = [
     "L1Weights",
     "L2Weights",
     "LatentAdversary",
+    "LatentGenerator",
+    "LogVariance",
     "Objective",
     "Reconstruction",
     "Sparsity",
     "Term",
+    "TotalCorrelation",
 ]

@@ -75,6 +75,11 @@ class LatentAdversary(Term):
 
     def bind(self, model: Autoencoder) -> None:
         dim, categories = model.config.latent_dim, model.config.categories
+        if model.config.posterior in ("vmf", "quantized"):
+            raise ValueError(
+                f"an adversary's prior has draws all over the space, and codes with posterior={model.config.posterior} never come there, so the "
+                "critic would always win: take another posterior, or objective.mmd for the sphere"
+            )
         if self.part == "categories" and not categories:
             raise ValueError("part=categories: the code has none to judge; set model.categories")
         if self.part == "style" and dim == categories:

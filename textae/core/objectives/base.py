@@ -3,6 +3,7 @@
 Shapes: B examples.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 
 from textae.core.autoencoder import Autoencoder, AutoencoderOutput
 from textae.core.config import arguments, build, nearest
+from textae.core.controllers import CONTROLLERS, Controller
+from textae.core.learned_prior import LearnedPrior
 from textae.core.schedules import Schedule, build_schedule
 
 
@@ -38,20 +41,39 @@ class Term(nn.Module):
     Parameters that a term registers are a player of their own: they get their own learning rate and clipping.
 
     Args:
-        weight: A number or a schedule.
+        weight: A number, a schedule, or a controller of the term's value.
         lr: Learning rate of the term's own parameters, as a share of the autoencoder's.
     """
 
     def __init__(self, weight: float | Mapping[str, Any] | Schedule = 1.0, lr: float = 1.0):
         super().__init__()
-        self.schedule = build_schedule(weight, where="objective weight")
+        self.schedule = build_weight(weight)
         self.lr = lr
 
     def bind(self, model: Autoencoder) -> None:
         """Called once, before training, with the model: size a critic, or refuse a model that does not fit."""
 
+    def settle(self, model: Autoencoder) -> None:
+        """Called before the model is measured or saved: bring what the term has learned for it into it."""
+
     def forward(self, model: Autoencoder, output: AutoencoderOutput, batch: dict[str, Tensor], step: int) -> TermValue:
         raise NotImplementedError
+
+
+def build_weight(value: float | Mapping[str, Any] | Schedule, where: str = "objective weight") -> Schedule:
+    """A term's weight: as `build_schedule`, or one of `CONTROLLERS` by name.
+
+    Raises:
+        ValueError: An unknown name, or a weight that is negative or no finite number: it would reward what the term charges.
+    """
+    if isinstance(value, Mapping) and value.get("schedule") in CONTROLLERS:
+        return build(CONTROLLERS, value, kind="schedule", where=where)
+    schedule = build_schedule(value, where=where)
+    for name in ("value", "start", "end"):
+        number = getattr(schedule, name, 0.0)
+        if not 0 <= number < math.inf:
+            raise ValueError(f"{where}: {name} is {number}; a weight is a finite number and cannot be negative")
+    return schedule
 
 
 def frozen_call(module: nn.Module, *args: Tensor) -> Tensor:
@@ -72,6 +94,7 @@ class Objective(nn.Module):
         if not terms:
             raise ValueError("objective has no terms; the least is 'reconstruction'")
         self.terms = nn.ModuleDict(terms)
+        self.summands: dict[str, Tensor] = {}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], table: Mapping[str, Callable[..., Term]]) -> "Objective":
@@ -87,27 +110,47 @@ class Objective(nn.Module):
         return cls(terms)
 
     def bind(self, model: Autoencoder) -> None:
+        """Tell every term of the model.
+
+        Raises:
+            ValueError: A term does not fit the model, or the model has a prior that no term would teach.
+        """
+        prior = model.prior
+        if isinstance(prior, LearnedPrior) and not set(prior.trained_by) & set(self.terms):
+            raise ValueError(f"prior={model.config.prior} is learned by {' or '.join(prior.trained_by)}, and the objective has none of them: add one, or choose another prior")
         for term in self.terms.values():
             term.bind(model)
+
+    def settle(self, model: Autoencoder) -> None:
+        """Called before the model is measured or saved."""
+        for term in self.terms.values():
+            term.settle(model)
 
     def players(self) -> dict[str, tuple[list[nn.Parameter], float]]:
         """Parameters and relative learning rate of every term that has some, by name."""
         return {n: (list(t.parameters()), t.lr) for n, t in self.terms.items() if any(True for _ in t.parameters())}
 
     def weights(self, step: int) -> dict[str, float]:
-        """The weight of every term at an optimizer step."""
+        """The weight of every term at an optimizer step; of a controller as it is now."""
         return {name: float(term.schedule(step)) for name, term in self.terms.items()}
 
     def forward(
         self, model: Autoencoder, output: AutoencoderOutput, batch: dict[str, Tensor], step: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss (nats per example, mean over the batch) and every term's unweighted mean, detached."""
-        loss, logs = output.nll.new_zeros(()), {}
-        for name, weight in self.weights(step).items():
-            said = self.terms[name](model, output, batch, step)
-            loss = loss + weight * said.loss.mean()
+        """The loss (nats per example, mean over the batch) and every term's unweighted mean, detached.
+
+        `summands` then holds what was added up, by name, for whoever looks for the one that is not finite.
+        """
+        loss, logs, self.summands = output.nll.new_zeros(()), {}, {}
+        for name, term in self.terms.items():
+            said = term(model, output, batch, step)
             logs[name] = said.value.detach().mean()
+            if isinstance(term.schedule, Controller) and self.training:
+                term.schedule.observe(logs[name])
+            mean = said.loss.mean()
+            loss = loss + float(term.schedule(step)) * mean
+            self.summands[name] = mean.detach()
             if said.own_loss is not None:
                 loss = loss + said.own_loss
-                logs[f"{name}_own_loss"] = said.own_loss.detach()
+                logs[f"{name}_own_loss"] = self.summands[f"{name}_own_loss"] = said.own_loss.detach()
         return loss, logs

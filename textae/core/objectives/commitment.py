@@ -29,7 +29,7 @@ class Commitment(Term):
 
     def bind(self, model: Autoencoder) -> None:
         if not any(isinstance(module, Codebook) for module in model.modules()):
-            raise ValueError("objective.commitment: the model has no codebook to commit to; take model.name=vq, or remove objective.commitment")
+            raise ValueError("objective.commitment: the model has no codebook to commit to; take one that has (posterior=quantized of sentences, model.name=vq of images), or remove objective.commitment")
 
     def forward(self, model: Autoencoder, output: AutoencoderOutput, batch: dict[str, Tensor], step: int) -> TermValue:
         assert isinstance(output.posterior, QuantizedPosterior)

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from textae.core.autoencoder import Autoencoder, AutoencoderOutput
-from textae.core.latent import DiagonalGaussian
+from textae.core.families import DENSITIES
+from textae.core.latent import DiagonalGaussian, PointPosterior, Posterior
 from textae.core.objectives.base import Term, TermValue
 from textae.core.schedules import Schedule
 
@@ -43,12 +44,15 @@ class IWAE(Term):
         self.samples, self.doubly_reparameterized, self.rows = samples, doubly_reparameterized, rows
 
     def bind(self, model: Autoencoder) -> None:
-        if model.config.posterior == "point":
-            raise ValueError("a point posterior has no likelihood bound: set model.posterior=gaussian, or remove objective.iwae")
+        kind = model.config.posterior
+        if kind not in DENSITIES:
+            raise ValueError(f"a {kind} posterior has no likelihood bound: set model.posterior=gaussian, or remove objective.iwae")
+        if self.doubly_reparameterized and kind != "gaussian":
+            raise ValueError(f"objective.iwae.doubly_reparameterized is for posterior=gaussian, not {kind}: leave it out")
 
     def forward(self, model: Autoencoder, output: AutoencoderOutput, batch: dict[str, Tensor], step: int) -> TermValue:
         posterior = output.posterior
-        assert isinstance(posterior, DiagonalGaussian)
+        assert not isinstance(posterior, PointPosterior)
         z_KBD = output.z[None]
         if self.samples > 1:
             z_KBD = torch.cat([z_KBD, posterior.sample(self.samples - 1)])
@@ -61,13 +65,14 @@ class IWAE(Term):
         return TermValue(value, value)
 
     def _doubly_reparameterized(
-        self, model: Autoencoder, posterior: DiagonalGaussian, z_KBD: Tensor, batch: dict[str, Tensor]
+        self, model: Autoencoder, posterior: Posterior, z_KBD: Tensor, batch: dict[str, Tensor]
     ) -> TermValue:
         """The bound, and a loss of the same value: Σ w̃ ∂ log w in the decoder, Σ w̃² ∂ log w / ∂z in the encoder.
 
         w̃ are the normalized weights, held constant. The second w̃ is multiplied onto the gradient where it passes the
         codes; q's own parameters are held constant in log q, since their score term is what Tucker et al. remove.
         """
+        assert isinstance(posterior, DiagonalGaussian)
         z_KBD = z_KBD.clone()  # other terms' gradients through the same draw keep their size
         fixed = DiagonalGaussian(posterior.mean.detach(), posterior.logvar.detach())
         log_w_KB = model.prior.log_prob(z_KBD) - self._nll(model, z_KBD, batch) - fixed.log_prob(z_KBD)

@@ -1,0 +1,178 @@
+"""`textae doctor`: does a decoder listen to its code, and if not, what to do about it. Measures; changes nothing.
+
+Shapes: N sentences, D latent dimensions.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+NUM = 1000  # sentences: mutual information saturates at ln 1000 = 6.9 nats, and more take longer than a doctor may
+DEAF = 0.05  # share of the reconstruction that a wrong code must cost, or the decoder hardly reads it
+COLLAPSED = 0.1  # nats of KL below which a code says nothing; what training warns of too
+APART = 1.0  # nats of KL that are no mutual information, above which q(z) as a whole is not the prior
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What a model does with its code, nats per sentence.
+
+    Attributes:
+        on: What it was measured on.
+        posterior: The family of q(z|x).
+        prior: The prior that `kl` is to.
+        num: N.
+        kl: KL(q(z|x) || p(z)); None for a point, which has none.
+        mi: Mutual information of sentences and codes, and `ln_n` its ceiling; None where there is no density.
+        active_units: Dimensions of `latent_dim` whose means vary.
+        nll_own: -log p(x|z) at each sentence's own posterior mean.
+        nll_shuffled: The same at another sentence's: what the decoder does without its code.
+        findings: In words, each with its remedy; never empty.
+    """
+
+    on: str
+    posterior: str
+    prior: str
+    num: int
+    kl: float | None
+    mi: float | None
+    ln_n: float
+    active_units: int
+    latent_dim: int
+    nll_own: float
+    nll_shuffled: float
+    findings: list[str]
+
+    @property
+    def worth(self) -> float:
+        """What the code is worth to the decoder, nats."""
+        return self.nll_shuffled - self.nll_own
+
+
+def diagnose(source: str, examples: list[str] | None = None, *, data: str = "", split: str = "valid", seed: int = 0, device: str = "auto", limit: int = NUM) -> Diagnosis:
+    """Measure a model on sentences, on a split of a named data set, or on the sentences that come with it.
+
+    Raises:
+        ValueError: There is nothing to measure on, or fewer than two sentences, which nobody can shuffle.
+    """
+    from apps.catalog import modality_of, open_space
+
+    space, on = open_space(source, device), "given examples"
+    if examples is None and data:
+        examples, _, on = modality_of(source).read_split(data, split)
+    elif examples is None:
+        examples, on = list(space.examples), "the model's own examples, which are easy for it"
+    if not examples:
+        raise ValueError(f"{source} comes without examples of its own: give some, or name a data set with --data")
+    if len(examples) < 2:
+        raise ValueError("one example has no other to be mistaken for: give at least two")
+    return examine(space, examples[:limit], on, seed)
+
+
+def examine(space: Any, examples: list[Any], on: str, seed: int = 0) -> Diagnosis:
+    """The diagnosis of an open `LatentSpace`."""
+    import torch
+
+    from textae.core.latent import PointPosterior, join
+    from textae.core.metrics import active_units, active_variance, is_discrete, kl_to_prior, mutual_information
+    from textae.core.space import seeded
+
+    model, order = space.model, sorted(range(len(examples)), key=lambda i: space.processor.cost(examples[i]))
+    space.processor.check(examples)
+    posteriors, kl, own, shuffled = [], [], [], []
+    with torch.no_grad(), seeded(seed):
+        for start in range(0, len(order), space.batch_size):
+            batch = space.processor([examples[i] for i in order[start : start + space.batch_size]])
+            batch = {name: tensor.to(space.device) for name, tensor in batch.items()}
+            q = model.encode(**batch)
+            posteriors.append(q)
+            kl.append(kl_to_prior(model, q, q.sample()))
+            own.append(model.nll(q.mean, **batch)[0])
+        codes = join(posteriors)
+        wrong = codes.mean[_strangers(len(examples))]
+        for start in range(0, len(order), space.batch_size):
+            batch = space.processor([examples[i] for i in order[start : start + space.batch_size]])
+            batch = {name: tensor.to(space.device) for name, tensor in batch.items()}
+            shuffled.append(model.nll(wrong[start : start + space.batch_size], **batch)[0])
+        point = isinstance(codes, PointPosterior)
+        mi = None if point else mutual_information(codes)
+    measured = {
+        "kl": None if point and not is_discrete(model, posteriors[0]) else torch.cat(kl).double().mean().item(), "mi": mi,
+        "ln_n": float(torch.tensor(len(examples)).log()), "active_units": active_units(codes.mean.cpu(), active_variance(model.config)),
+        "latent_dim": model.config.latent_dim, "nll_own": torch.cat(own).double().mean().item(),
+        "nll_shuffled": torch.cat(shuffled).double().mean().item(),
+    }  # fmt: skip
+    kind, prior = model.config.posterior, model.config.prior
+    return Diagnosis(on=on, posterior=kind, prior=prior, num=len(examples), **measured, findings=findings(kind, prior, **measured))
+
+
+def _strangers(num: int) -> Any:
+    """A permutation that leaves nobody in place, from torch's global generator: a random cycle."""
+    import torch
+
+    cycle = torch.randperm(num)
+    after = torch.empty(num, dtype=torch.long)
+    after[cycle] = cycle.roll(1)
+    return after
+
+
+def findings(
+    posterior: str, prior: str, *, kl: float | None, mi: float | None, ln_n: float, active_units: int, latent_dim: int, nll_own: float, nll_shuffled: float
+) -> list[str]:
+    """What the figures mean and what helps, worst first; arguments as in `Diagnosis`."""
+    said, worth = [], nll_shuffled - nll_own
+    deaf = worth < DEAF * nll_own
+    if kl is not None and mi is not None and (kl < COLLAPSED or active_units == 0):
+        said.append(
+            f"Posterior collapse: the KL is {kl:.2f} nats and {active_units} of {latent_dim} dimensions are active; every sentence has nearly the "
+            "same code. Strongest first: pretrain the encoder as an autoencoder's (train with posterior=point, then init=... with reset=[decoder, "
+            "head.logvar] and objective.kl.free_bits); objective.kl.free_bits=0.1; model.posterior_options.mean_scale=0.6 (BN-VAE); "
+            "objective.kl.weight={schedule: pi, target: 4}; a weight that climbs slowly or cycles; trainer.aggressive=100."
+        )
+    elif mi is not None and kl is not None and mi < 0.5 * min(kl, ln_n):
+        said.append(
+            f"The KL of {kl:.1f} nats is spent on little: codes tell sentences apart by {mi:.2f} nats (at most {ln_n:.1f} could be seen). Free bits without a "
+            "decoder that reads them look like this: trainer.aggressive=100, or a pretrained encoder (init and reset), teaches it to; "
+            "objective.bag_of_words=1 gives the code something to tell."
+        )
+    if deaf:
+        said.append(
+            f"The decoder hardly listens: another sentence's code costs it {worth:.2f} nats of {nll_own:.1f}. Weaken what it does without the code: "
+            "data.word_drop=0.3 or model.dropout=0.4; or bring the code closer: model.latent_to_layers=true."
+        )
+    if posterior == "quantized" and kl is not None and active_units == 0:
+        said.append("Every sentence gets the same codes: raise objective.commitment or lower the codebook's revive_after, so that dead codes come back sooner.")
+    if mi is not None and kl is not None and not said and mi < 0.9 * ln_n and kl - mi > APART:
+        said.append(
+            f"Codes as a whole lie {kl - mi:.1f} nats from the prior (KL less mutual information), so samples of it decode worse than reconstructions. Fit a prior to "
+            "them (the section prior: {name: flow}), or let one learn with the model (model.prior=vamp or learned_mixture)."
+        )
+    if not deaf and 0 < active_units < latent_dim / 4:
+        said.append(
+            f"Only {active_units} of {latent_dim} dimensions are in use. That is no illness: a smaller model.latent_dim says as much; or "
+            "objective.kl.free_bits per dimension wakes the others up."
+        )
+    if kl is None and not deaf:
+        said.append(
+            "A point has no KL and no bound; the decoder reads it. Whether samples are any good depends on the prior: "
+            + ("nothing drew the codes to N(0, I) unless the objective has latent_adversary or mmd, so fit one, such as prior: {name: mixture}." if prior == "standard" else f"here {prior}.")
+        )
+    return said or [f"Healthy: the decoder reads its code, which is worth {worth:.1f} nats of the {nll_shuffled:.1f} that a wrong one costs."]
+
+
+def as_dict(diagnosis: Diagnosis) -> dict[str, Any]:
+    """For JSON."""
+    return {**asdict(diagnosis), "worth": diagnosis.worth}
+
+
+def as_text(diagnosis: Diagnosis) -> str:
+    """For the screen: the figures, and then the findings."""
+    d = diagnosis
+    lines = [
+        f"measured on               {d.on} ({d.num:,})",
+        f"KL to {d.prior:<19} " + ("none: a point has no density" if d.kl is None else f"{d.kl:.2f} nats"),
+        "mutual information        " + ("none" if d.mi is None else f"{d.mi:.2f} of at most {d.ln_n:.2f} nats"),
+        f"active units              {d.active_units} of {d.latent_dim}",
+        f"reconstruction, own code  {d.nll_own:.2f} nats",
+        f"reconstruction, shuffled  {d.nll_shuffled:.2f} nats: the code is worth {d.worth:.2f}",
+    ]
+    return "\n".join([*lines, "", *(f"- {finding}" for finding in d.findings)])
