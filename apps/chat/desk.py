@@ -1,0 +1,69 @@
+"""The chat of a page: a guide for each model of its shelf and the walk that a visitor finds there, made once and shared; no visitor's own."""
+
+import threading
+
+from apps.chat import replies
+from apps.chat.guide import Guide
+from apps.chat.store import from_json, from_link
+from apps.chat.walk import Walk
+from apps.shelf import Shelf
+
+
+class Desk:
+    """Guides by model.
+
+    Args:
+        shelf: With a model of sentences.
+    """
+
+    def __init__(self, shelf: Shelf):
+        self.shelf = shelf
+        self._guides: dict[str, Guide] = {}
+        self._first: dict[str, Walk] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def default(self) -> str:
+        """The model that a visitor begins with."""
+        return self.shelf.names("text")[0]
+
+    def guide(self, model: str) -> Guide:
+        """The guide of a model; its map is made at the first call.
+
+        Raises:
+            ValueError: No such model of sentences stands on the shelf.
+        """
+        space = self.shelf.open(model, "text")
+        with self._lock:
+            if model not in self._guides:
+                self._guides[model] = Guide.of(space)
+            return self._guides[model]
+
+    def first(self, model: str) -> Walk:
+        """A short walk that is there already when somebody comes."""
+        guide = self.guide(model)
+        if model not in self._first:
+            self._first[model] = guide.replay(model, replies.FIRST_WALK)
+        return self._first[model]
+
+    def answer(self, walk: Walk, message: str) -> Walk:
+        """The walk after a message."""
+        return self.guide(walk.model).answer(walk, message)
+
+    def replayed(self, link: str) -> Walk:
+        """The walk of a link.
+
+        Raises:
+            ValueError: The link is damaged, or names a model that is not on this page.
+        """
+        model, seed, messages = from_link(link)
+        return self.guide(model).replay(model, messages, seed)
+
+    def imported(self, text: str) -> Walk:
+        """The walk of an exported file.
+
+        Raises:
+            ValueError: It is none, or it was held with a model that is not on this page.
+        """
+        walk = from_json(text)
+        return from_json(text, self.guide(walk.model).space.latent_dim)
