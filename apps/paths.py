@@ -16,7 +16,6 @@ from textae.core.latent import PATHS
 from textae.space import LatentSpace
 
 SPARE = 12  # tokens that a step may have more than the longer of its ends: a code far out may never come to an end
-SURE = 0.5  # of a reader's probability: above it a value counts as the sentence's own
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def evenly(steps: int) -> list[float]:
 
 
 def between(space: LatentSpace, a: str, b: str, path: str = "lerp") -> "Path":
-    """The path from one sentence to another; `path` is "lerp" or "slerp".
+    """The path from one sentence to another; `path` is "lerp" or "slerp". A decoder that is told attributes is told a mixture of the two's.
 
     Raises:
         ValueError: A sentence is none, or there is no such path.
@@ -53,8 +52,13 @@ def between(space: LatentSpace, a: str, b: str, path: str = "lerp") -> "Path":
     if not isinstance(path, str):
         raise ValueError(f"the path must be one of {', '.join(PATHS)}")
     way = choose(PATHS, path, "path")
-    z = space.encode(ends)
-    return Path(space, lambda t_S: (way(z[0], z[1], t_S), None), tuple(ends))
+    z, told_2W = space.encode(ends), space.told(ends)
+
+    def at(t_S: Tensor) -> tuple[Tensor, Tensor | None]:
+        t_S1 = t_S[:, None]
+        return way(z[0], z[1], t_S), None if told_2W is None else (1 - t_S1) * told_2W[0] + t_S1 * told_2W[1]
+
+    return Path(space, at, tuple(ends))
 
 
 def through(space: LatentSpace, sentence: str, targets: Mapping[str, str], method: str = "auto", strength: float = 1.0) -> "Path":
@@ -73,7 +77,7 @@ def through(space: LatentSpace, sentence: str, targets: Mapping[str, str], metho
     wish = make_wish(space, targets, method=method, strength=strength, candidates=1)
     space.processor.check([check_sentence(sentence)])
     told = space.model.config.decoder_attributes
-    own = _own_values(space, sentence, told)
+    (own,) = space.own_values([sentence])
     batch = {name: t.to(space.device) for name, t in space.processor([sentence], None).items()}
     own_W = _weights(space, own) if told else None
     z = refine(space.model, batch, own_W)[0].cpu()
@@ -120,11 +124,7 @@ class Path:
         processor = self.space.processor
         longest = max(map(len, processor.tokenize([end for end in self.ends if end is not None])))
         longest = min(longest + SPARE, processor.max_length + 1)
-        if told_SW is None:
-            return self.space.decode(points_SD, max_new_tokens=longest)
-        with torch.no_grad():
-            ids = self.space.model.generate(points_SD.to(self.space.device), attributes=told_SW.to(self.space.device), max_new_tokens=longest)
-        return processor.decode(ids.cpu())
+        return self.space.decode(points_SD, attributes=told_SW, max_new_tokens=longest)
 
 
 def costs(space: LatentSpace, points_SD: Tensor, sentences: Sequence[str], told_SW: Tensor | None = None) -> list[float | None]:
@@ -149,16 +149,6 @@ def read_values(space: LatentSpace, sentences: Sequence[str]) -> list[dict[str, 
         for row, found in zip(rows, reader.probabilities(list(sentences)).tolist(), strict=True):
             row[name] = dict(zip(reader.values, found, strict=True))
     return rows
-
-
-def _own_values(space: LatentSpace, sentence: str, told: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """What the readers are sure of in a sentence, of the attributes that the decoder is told."""
-    own = {}
-    for name, values in read_values(space, [sentence])[0].items():
-        best = max(values, key=values.__getitem__)
-        if name in told and best in told[name] and values[best] > SURE:
-            own[name] = best
-    return own
 
 
 def _weights(space: LatentSpace, values: Mapping[str, str]) -> Tensor:

@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from textae.core.catalog import find_checkpoint, model_type
@@ -13,6 +14,7 @@ from textae.core.space import LatentSpace as CoreLatentSpace
 from textae.data.processor import SentenceProcessor
 from textae.evaluation import MEASURES
 from textae.models import MODELS, model_classes
+from textae.models.conditioning import attribute_weights
 
 if TYPE_CHECKING:
     from textae.classifiers.bag import BagClassifier
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 ZOO = Path(__file__).parent / "zoo"
 EXAMPLES = "examples.txt"
+SURE = 0.5  # of a reader's probability: above it a value counts as the sentence's own
 
 
 class LatentSpace(CoreLatentSpace):
@@ -81,6 +84,44 @@ class LatentSpace(CoreLatentSpace):
         found = {} if self.attribute_codes is None else {n: list(a.values) for n, a in self.attribute_codes.attributes.items()}
         return dict(sorted({**found, **self.model.config.decoder_attributes}.items()))
 
+    def own_values(self, sentences: Sequence[str]) -> list[dict[str, str]]:
+        """What the readers are sure of in sentences, of the attributes that the decoder is told."""
+        rows: list[dict[str, str]] = [{} for _ in sentences]
+        for name, values in self.model.config.decoder_attributes.items():
+            if name not in self.readers or not rows:
+                continue
+            reader = self.readers[name]
+            for row, found in zip(rows, reader.probabilities(list(sentences)), strict=True):
+                value = reader.values[int(found.argmax())]
+                if found.max() > SURE and value in values:
+                    row[name] = value
+        return rows
+
+    def told(self, sentences: Sequence[str]) -> Tensor | None:
+        """What decoding sentences is told of them: their own values as weights (`textae.models.conditioning`), shape (N, W).
+
+        None where the decoder is told nothing, or nobody reads sentences for it.
+        """
+        known = self.model.config.decoder_attributes
+        if not any(name in self.readers for name in known):
+            return None
+        rows = torch.from_numpy(self.processor.attribute_ids(self.own_values(sentences)))
+        return attribute_weights(rows, known)
+
+    def reconstruct(self, raw: Any, *, attributes: Mapping[str, str] | None = None, **options: Any) -> Any:
+        """Decode the posterior means. The decoder is told `attributes`, or else what the readers beside the model find in each sentence."""
+        listed = [raw] if self.processor.is_single(raw) else list(raw)
+        return self.decode(self.encode(raw), attributes=attributes or self.told(listed), **options)
+
+    def interpolate(
+        self, a: str, b: str, *, steps: int = 7, path: str = "lerp", attributes: Mapping[str, str] | None = None, **options: Any
+    ) -> list[str]:
+        """As in the core; without `attributes` the decoder is told a mixture of what the two sentences say of them."""
+        if attributes is None and steps >= 2 and (told_2W := self.told([a, b])) is not None:
+            ways = torch.linspace(0, 1, steps)[:, None]
+            return super().interpolate(a, b, steps=steps, path=path, attributes=(1 - ways) * told_2W[0] + ways * told_2W[1], **options)
+        return super().interpolate(a, b, steps=steps, path=path, attributes=attributes, **options)
+
     def edit(self, raw: str | Sequence[str], *, method: str = "auto", strength: float = 1.0, candidates: int = 24, **targets: Any) -> "Edit | list[Edit]":
         """Sentences with other attributes and the same content: `edit("I am happy.", tense="past", sentiment=-1.5)`.
 
@@ -122,9 +163,9 @@ class LatentSpace(CoreLatentSpace):
         return super().decode(z, **options)
 
     def rebuild(self, sentences: list[str], attributes: Sequence[Mapping[str, str]] | None) -> list[str]:
-        """Greedy reconstructions, each conditioned on its own attributes."""
+        """Greedy reconstructions, each conditioned on the attributes that it comes with; no reader is asked."""
         if attributes is None:
-            return self.reconstruct(sentences)
+            return self.decode(self.encode(sentences))
         rows = [tuple(sorted(row.items())) for row in attributes]
         codes, rebuilt = self.encode(sentences), [""] * len(sentences)
         for row in dict.fromkeys(rows):  # decoding takes one set of values at a time

@@ -66,12 +66,12 @@ class Reconstruction:
 
 
 def rebuild(space: LatentSpace, sentence: str, beams: int = BEAMS) -> Reconstruction:
-    """Encode, decode in two ways, and score one sentence."""
+    """Encode, decode in two ways, and score one sentence, the decoder being told what the readers find in it."""
     check_sentence(sentence)
-    z = space.encode(sentence)
-    greedy = space.decode(z)
-    best = space.decode(z, num_beams=beams, num_return_sequences=beams) if beams > 1 else greedy
-    score = space.score(sentence, samples=SAMPLES)
+    z, told = space.encode(sentence), space.told([sentence])
+    greedy = space.decode(z, attributes=told)
+    best = space.decode(z, attributes=told, num_beams=beams, num_return_sequences=beams) if beams > 1 else greedy
+    score = space.score(sentence, samples=SAMPLES, attributes=None if told is None else space.own_values([sentence]))
     bounded = math.isfinite(score.nll)
     return Reconstruction(
         sentence=sentence,

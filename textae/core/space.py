@@ -159,13 +159,13 @@ class LatentSpace:
         return z[0] if single else z
 
     def decode(
-        self, z: Tensor, *, attributes: Mapping[str, str] | None = None, seed: int | None = None, **options: Any
+        self, z: Tensor, *, attributes: Mapping[str, str] | Tensor | None = None, seed: int | None = None, **options: Any
     ) -> Any:
         """Examples at codes: one for shape (D,), a list for (N, D).
 
         Args:
             z: Codes.
-            attributes: Values to condition on, for all codes.
+            attributes: Values to condition on, for all codes; or what the model takes for each of them, shape (N, ·).
             seed: Of sampled decoding.
             **options: Of the model's `generate`; sentences take all of transformers': `num_beams=5`, `do_sample=True`,
                 `top_k`, `top_p`, `temperature`, `num_return_sequences`, `max_new_tokens`.
@@ -179,12 +179,15 @@ class LatentSpace:
             raise ValueError("codes must be finite numbers")
         rows, decoded = z.reshape(-1, self.latent_dim), []
         with torch.no_grad(), seeded(seed):
-            for part in rows.split(self.batch_size):
-                given = self._condition(len(part), attributes)
+            for start in range(0, len(rows), self.batch_size):
+                part = rows[start : start + self.batch_size]
+                given = self._condition(start, len(part), attributes)
                 decoded += self.processor.decode(self.model.generate(part.to(self.device), **given, **options).cpu())
         return decoded[0] if z.dim() == 1 and len(decoded) == 1 else decoded
 
-    def _condition(self, num: int, attributes: Mapping[str, str] | None) -> dict[str, Tensor]:
+    def _condition(self, start: int, num: int, attributes: Mapping[str, str] | Tensor | None) -> dict[str, Tensor]:
+        if isinstance(attributes, Tensor):
+            return {"attributes": attributes[start : start + num].to(self.device)}
         if not attributes:
             return {}
         rows = torch.from_numpy(self.processor.attribute_ids([attributes] * num))

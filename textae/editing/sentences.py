@@ -91,7 +91,7 @@ class _Job:
         """Edits of one batch."""
         read = {name: reader.probabilities(sentences) for name, reader in self.space.readers.items()}
         normal = [self.space.processor.normalize(s) for s in sentences]  # as the model would write them
-        rows = [self._source_values(i, read) for i in range(len(sentences))]
+        rows = self.space.own_values(sentences)
         z, rebuilt = self._codes(normal, rows)
         why = [
             "the model cannot say this sentence again, so it cannot edit it: it knows short everyday English"
@@ -129,16 +129,7 @@ class _Job:
             already.append(found == value and row.max() > ALREADY and name not in self.wish.signed)
         return f"it is {self.wish.words} already" if all(already) else ""
 
-    def _source_values(self, i: int, read: Mapping[str, Any]) -> dict[str, str | None]:
-        """What the sentence says of the attributes that the decoder is told, where the reader is sure."""
-        found: dict[str, str | None] = {}
-        for name, values in self.told.items():
-            if name in read and read[name][i].max() > SURE:
-                value = self.space.readers[name].values[int(read[name][i].argmax())]
-                found[name] = value if value in values else None
-        return found
-
-    def _codes(self, sentences: list[str], rows: list[dict[str, str | None]]) -> tuple[Tensor, list[str]]:
+    def _codes(self, sentences: list[str], rows: list[dict[str, str]]) -> tuple[Tensor, list[str]]:
         """Codes, and what the model says with each of the sentence's own words before it."""
         batch = {name: t.to(self.space.device) for name, t in self.space.processor(sentences, None).items()}
         z, _, said = refine(self.space.model, batch, self._told_ids(rows), steps=self.wish.refine_steps)
@@ -150,7 +141,7 @@ class _Job:
     # --- candidates -------------------------------------------------------------------------------------------
 
     def _decode(
-        self, sentences: list[str], rows: list[dict[str, str | None]], z: Tensor, start: tuple[Tensor, Tensor | None]
+        self, sentences: list[str], rows: list[dict[str, str]], z: Tensor, start: tuple[Tensor, Tensor | None]
     ) -> list[list[str]]:
         """Candidates of each sentence, different ones, which the model can read.
 
@@ -196,7 +187,7 @@ class _Job:
         return total
 
     def _moved(
-        self, rows: list[dict[str, str | None]], z: Tensor, strength: float
+        self, rows: list[dict[str, str]], z: Tensor, strength: float
     ) -> tuple[tuple[Tensor, Tensor | None], list[bool]]:
         """Codes and values that candidates are decoded from, and which codes could be brought there; the others stay."""
         if self.wish.method == CONDITION:

@@ -280,3 +280,27 @@ def test_the_pull_keeps_codes_near_their_mean(space):
     other = {**batch, **{name: batch[name].flip(0) for name in ("labels", "decoder_input_ids")}}  # each is to say the other's words
     away = [(refine(space.model, other, None, steps=10, pull=pull)[0] - mean).norm().item() for pull in (0.0, 3.0)]
     assert away[1] < 0.8 * away[0]
+
+
+def test_decoding_is_told_what_sentences_say_of_themselves(space, processor, new_model):
+    sentences = ["tea I drink .", "rats they saw .", "the old mud ."]
+    own = space.own_values(sentences)
+    assert [row["tense"] for row in own] == ["present", "past", "other"] and own[1]["sentiment"] == "negative"
+    z = space.encode(sentences)
+    told = space.reconstruct(sentences)
+    assert told == [space.decode(z[i], attributes=own[i]) for i in range(3)] and told[1] == space.reconstruct(sentences[1])
+    assert space.reconstruct(sentences[0], attributes={"tense": "past"}) == space.decode(z[0], attributes={"tense": "past"})
+    bare = LatentSpace(new_model(processor), processor)
+    assert bare.told(["the cat sees bread ."]) is None and bare.own_values(["the cat sees bread ."]) == [{}]
+    assert space.own_values([]) == []
+
+
+def test_a_path_mixes_what_its_ends_say_of_themselves(space):
+    a, b = "tea I drink .", "rats they saw ."
+    path = space.interpolate(a, b, steps=5)
+    assert [path[0], path[-1]] == space.reconstruct([a, b])
+    halfway = (space.told([a]) + space.told([b])) / 2
+    assert path[2] == space.decode(space.encode([a, b]).mean(0), attributes=halfway)
+    assert space.interpolate(a, b, steps=2, attributes={"tense": "past"})[0] == space.reconstruct(a, attributes={"tense": "past"})
+    with pytest.raises(ValueError, match="two ends"):
+        space.interpolate(a, b, steps=1)
