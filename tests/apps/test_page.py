@@ -5,7 +5,6 @@ Screenshots go to the folder in TEXTAE_ARTIFACTS, or to pytest's temporary one.
 
 import os
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -19,17 +18,6 @@ expect.set_options(timeout=30_000)  # a busy machine draws late; what is never d
 
 PAST = re.compile("saw|liked|needed|wanted")  # what the tiny model knows
 DESKTOP, WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 1600, "height": 1000}, {"width": 390, "height": 844}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no Chromium on this machine")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

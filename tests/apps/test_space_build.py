@@ -7,7 +7,6 @@ import base64
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -193,17 +192,13 @@ def test_a_static_space_is_a_page_of_its_own(tmp_path):
 
 
 @pytest.mark.browser
-def test_a_static_space_opens_and_asks_nobody(tmp_path):
-    sync_api = pytest.importorskip("playwright.sync_api")
-    if (chromium := shutil.which("chromium") or shutil.which("google-chrome")) is None:
-        pytest.skip("no Chromium on this machine")
+def test_a_static_space_opens_and_asks_nobody(tmp_path, browser):
     space, problems = build_static(tmp_path / "static"), []
     handler = partial(SimpleHTTPRequestHandler, directory=str(space))
     handler.log_message = lambda *_: None
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, sync_api.sync_playwright() as playwright:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_address[1]}/"
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page()
         page.on("console", lambda m: problems.append(m.text) if m.type == "error" and "favicon" not in m.location.get("url", "") else None)
         page.on("pageerror", lambda e: problems.append(str(e)))
@@ -212,7 +207,7 @@ def test_a_static_space_opens_and_asks_nobody(tmp_path):
         page.locator(".playground canvas").first.wait_for(state="attached", timeout=60_000)
         assert page.locator(".digits canvas").count() > 0
         page.wait_for_timeout(1000)
-        browser.close()
+        page.close()
         server.shutdown()
     assert problems == []
 

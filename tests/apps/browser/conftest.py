@@ -1,7 +1,6 @@
 """Chromium, a page that holds scripts alone, and the two tabs that run in the browser on a server of their own."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -13,22 +12,11 @@ DESKTOP, WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 1600, "height":
 
 
 @pytest.fixture(scope="session")
-def chromium():
-    path = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None)
-    if path is None:
-        pytest.skip("no Chromium on this machine")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="session")
-def scripts(chromium):
+def scripts(browser):
     """A blank page with the scripts of both labs: mathematics without a server."""
     from apps.lab import scripts as text
 
-    page = chromium.new_page()
+    page = browser.new_page()
     # Names of the scripts' top level are made properties, so that `evaluate` sees them.
     names = ("Core", "Decoder", "Toy", "Plane", "Points", "Strokes")
     page.add_script_tag(content=text("playground", "digits") + "".join(f"\nwindow.{n} = {n};" for n in names))
@@ -58,12 +46,12 @@ def labs_address():
 
 
 @pytest.fixture
-def opened(chromium):
+def opened(browser):
     """Opens an address; when the test is over, no error was on a console and no request went elsewhere."""
     contexts, problems = [], []
 
     def open_page(address, viewport=DESKTOP, scheme="light", **options):
-        context = chromium.new_context(viewport=viewport, color_scheme=scheme, **options)
+        context = browser.new_context(viewport=viewport, color_scheme=scheme, **options)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(90_000)

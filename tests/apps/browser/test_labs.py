@@ -326,9 +326,9 @@ def test_the_static_page_fits_a_phone_in_the_dark(opened, folder, shot, fits):
     shot(page, "static-phone-dark")
 
 
-def test_the_static_page_says_what_is_missing(chromium, folder, tmp_path):
+def test_the_static_page_says_what_is_missing(browser, folder, tmp_path):
     (tmp_path / "index.html").write_text((folder / "index.html").read_text())
-    page = chromium.new_page()
+    page = browser.new_page()
     page.goto(f"file://{tmp_path}/index.html")
     expect(page.locator("[data-part=wait]")).to_contain_text("the file weights-1.js is missing beside the page")
     page.close()
