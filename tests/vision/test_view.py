@@ -614,18 +614,16 @@ def test_keyboard_slider_legend_and_zoom(page, opened):
     shown.get_by_role("button", name="Show all").click()
     assert shown.evaluate("imagesView.surface.view.half") == pytest.approx(half)
     shown.get_by_label("Epoch").fill("0")
-    shown.wait_for_timeout(100)
-    assert "epoch 0 · loss 30" in shown.locator("#moment-out").inner_text()
+    wait(shown, "document.getElementById('moment-out').innerText.includes('epoch 0 · loss 30')")
     assert "slide to the end" in shown.locator("#decoded-note").inner_text()
     shown.get_by_role("button", name="Play the training").click()
     wait(shown, "imagesView.index === 2")
-    assert "Decoded at" in shown.locator("#decoded-note").inner_text()
+    wait(shown, "document.getElementById('decoded-note').innerText.includes('Decoded at')")  # drawn with the next frame
     for name in ("null", "</script><b>one</b>"):
         chip = shown.get_by_role("button", name=name)
         chip.click()
         assert chip.get_attribute("aria-pressed") == "false"
-    shown.wait_for_timeout(100)
-    assert "labelled two" in shown.locator("#nearest-note").inner_text()
+    wait(shown, "document.getElementById('nearest-note').innerText.includes('labelled two')")
     shown.locator("#tiles").check()
     shown.wait_for_timeout(300)
     assert shown.evaluate("imagesView.tiles !== null")
