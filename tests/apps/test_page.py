@@ -64,8 +64,12 @@ def to_tab(page, title):
 
 def slide(page, name, value):
     handle = page.locator(f"#{name} input[type=range]")
-    handle.fill(str(value))
-    handle.dispatch_event("pointerup")
+    for _ in range(40):
+        handle.fill(str(value))
+        handle.dispatch_event("pointerup")
+        if name != "position" or f"At {value:.0%} of the way" in page.locator("#here h2").inner_text():
+            return
+        page.wait_for_timeout(250)  # a slow machine shows the slider a moment before it listens
 
 
 def fits(page) -> bool:
