@@ -151,6 +151,25 @@ class RecurrentCache:
         self.states = [tuple(s.index_select(1, beam_idx.to(s.device)) for s in layer) for layer in self.states]
 
 
+def run_layer(layer: nn.RNNBase, x_BTE: Tensor, state: Any) -> tuple[Tensor, Any]:
+    """What a layer of one direction makes of its input; on a CPU token by token where the fused kernel does more than is needed.
+
+    For one token it packs its weights for longer than the token takes: at 512 units the cell needs 0.12, 0.45 and 0.6 of its
+    time for 1, 6 and 24 rows. And its backward pass computes the weights' gradients even where only the code's are wanted, as
+    in an evaluation with gradients: there the cells need 0.33 of its time for 1 row, 0.56 for 4 to 24.
+    """
+    by_token = x_BTE.shape[1] == 1 or (torch.is_grad_enabled() and not layer.training)
+    if not by_token or x_BTE.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+        return layer(x_BTE, state)
+    weights = layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0, layer.bias_hh_l0
+    outputs, lstm = [], isinstance(layer, nn.LSTM)
+    state = tuple(s[0] for s in state) if lstm else state[0]
+    for x_BE in x_BTE.unbind(1):
+        state = torch.lstm_cell(x_BE, state, *weights) if lstm else torch.gru_cell(x_BE, state, *weights)
+        outputs.append(state[0] if lstm else state)
+    return torch.stack(outputs, 1), tuple(s[None] for s in state) if lstm else state[None]
+
+
 class RNNDecoder(SentenceDecoder, GenerationMixin):
     """p(x|z, a): a recurrent language model that is given z in its first state, at every step, or both."""
 
@@ -193,7 +212,7 @@ class RNNDecoder(SentenceDecoder, GenerationMixin):
         for number, (layer, state) in enumerate(zip(self.layers, previous, strict=True)):
             if number and self.skip is not None:
                 x = torch.cat([x, context_BTC], -1)
-            x, state = layer(x, self._as_argument(state, x))
+            x, state = run_layer(layer, x, self._as_argument(state, x))
             following.append(state if isinstance(state, tuple) else (state,))
             x = self.dropout(x)
         if cache is not None:
