@@ -16,7 +16,7 @@ from textae.models.tokens import IGNORED
 
 
 def refine(
-    model: Autoencoder, batch: Batch, attributes: Tensor | None, *, steps: int = 30, lr: float = 0.1, pull: float = 0.5
+    model: Autoencoder, batch: Batch, attributes: Tensor | None, *, steps: int = 15, lr: float = 0.1, pull: float = 0.5
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Codes from which greedy decoding writes the batch's own sentences, where `steps` suffice.
 

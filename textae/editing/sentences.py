@@ -54,7 +54,7 @@ def edit_sentences(
             conditions where the model can, and is "probe" elsewhere.
         strength: How far; 1 is one step as the method counts it. Above 0, and at most 2 for "condition" and 10 elsewhere.
         candidates: At least so many, from beams at once, 1.5 and 2 times the strength; 1 decodes greedily and asks nobody.
-        refine_steps: Of latent optimization; 0 edits the posterior mean; None is 30, and 0 with one candidate.
+        refine_steps: Of latent optimization; 0 edits the posterior mean; None is 15, and 0 with one candidate.
         keep: Weight of kept words and letters against the wanted values in the choice.
         options: Of an editor of codes.
 
