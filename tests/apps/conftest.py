@@ -1,4 +1,7 @@
-"""A tiny sentence VAE trained in a second, and its page on a free port: no bundled model is needed to test the page."""
+"""A tiny sentence VAE trained in a second, its page on a free port (no bundled model is needed), and a browser's page that is checked."""
+
+import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -91,3 +94,60 @@ def address(shelf) -> str:
     page = build(shelf)
     yield launch(page)
     page.close(verbose=False)
+
+
+@pytest.fixture
+def open_address(browser):
+    """Opens an address; when the test is over, no error was on a console and no request went elsewhere."""
+    contexts, problems = [], []
+
+    def open_page(address, viewport, scheme="light", fragment="", **options):
+        context = browser.new_context(viewport=viewport, color_scheme=scheme, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(90_000)
+        if rate := os.environ.get("TEXTAE_BROWSER_SLOWDOWN"):  # how many times slower the browser computes, to find tests that hurry
+            context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": float(rate)})
+        page.on("console", lambda m: problems.append(f"console: {m.text}") if m.type == "error" else None)
+        page.on("pageerror", lambda e: problems.append(f"error: {e}"))
+        ours = (address.rpartition("/")[0], "data:", "blob:")
+        page.on("request", lambda r: problems.append(f"left: {r.url}") if not r.url.startswith(ours) else None)
+        page.goto(f"{address}?__theme={scheme}{fragment}" if address.startswith("http") else address)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+@pytest.fixture
+def shot(tmp_path):
+    """Takes a screenshot, into the folder in TEXTAE_ARTIFACTS or pytest's temporary one."""
+    folder = Path(os.environ.get("TEXTAE_ARTIFACTS", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    return lambda page, name: page.screenshot(path=folder / f"{name}.png", full_page=True)
+
+
+@pytest.fixture(scope="session")
+def fits():
+    """Whether a page needs no scrolling sideways."""
+    return lambda page: page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.fixture(scope="session")
+def settle():
+    """Waits until a page has not changed for a while: what Gradio has just shown is filled with its first value a moment later."""
+
+    def wait(page, quiet_ms=400, limit_ms=15_000):
+        page.evaluate(
+            """([quiet, limit]) => new Promise((done) => {
+                let timer = setTimeout(done, quiet);
+                const watch = new MutationObserver(() => { clearTimeout(timer); timer = setTimeout(done, quiet); });
+                watch.observe(document.body, {subtree: true, childList: true, attributes: true, characterData: true});
+                setTimeout(done, limit);
+            })""",
+            [quiet_ms, limit_ms],
+        )
+
+    return wait

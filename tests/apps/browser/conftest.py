@@ -1,8 +1,5 @@
 """Chromium, a page that holds scripts alone, and the two tabs that run in the browser on a server of their own."""
 
-import os
-from pathlib import Path
-
 import pytest
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -46,37 +43,6 @@ def labs_address():
 
 
 @pytest.fixture
-def opened(browser):
-    """Opens an address; when the test is over, no error was on a console and no request went elsewhere."""
-    contexts, problems = [], []
-
-    def open_page(address, viewport=DESKTOP, scheme="light", **options):
-        context = browser.new_context(viewport=viewport, color_scheme=scheme, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(90_000)
-        page.on("console", lambda m: problems.append(f"console: {m.text}") if m.type == "error" else None)
-        page.on("pageerror", lambda e: problems.append(f"error: {e}"))
-        ours = (address.rpartition("/")[0], "data:", "blob:")
-        page.on("request", lambda r: problems.append(f"left: {r.url}") if not r.url.startswith(ours) else None)
-        page.goto(f"{address}?__theme={scheme}" if address.startswith("http") else address)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert problems == []
-
-
-@pytest.fixture
-def shot(tmp_path):
-    """Takes a screenshot, into the folder in TEXTAE_ARTIFACTS or pytest's temporary one."""
-    folder = Path(os.environ.get("TEXTAE_ARTIFACTS", tmp_path))
-    folder.mkdir(parents=True, exist_ok=True)
-    return lambda page, name: page.screenshot(path=folder / f"{name}.png", full_page=True)
-
-
-@pytest.fixture
-def fits():
-    """Whether a page needs no scrolling sideways."""
-    return lambda page: page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+def opened(open_address):
+    """`open_address` on a desktop's screen unless another is asked for."""
+    return lambda address, viewport=DESKTOP, scheme="light", **options: open_address(address, viewport, scheme, **options)
