@@ -23,6 +23,7 @@ class SentenceLMConfig(RNNVAEConfig):
     """Config of `SentenceLM`: that of `RNNVAE` as far as it is about the decoder."""
 
     model_type = "textae_lm"
+    ways_of_z = ()
     families = ("gaussian",)
     latent_dim: int = 1
     latent_to_state: bool = False
@@ -41,10 +42,6 @@ class SentenceLMConfig(RNNVAEConfig):
             raise ValueError("a language model has no z to give its decoder: leave out latent_to_state, latent_to_input and latent_to_layers, or take the model rnn")
         if self.prior != "standard" or self.posterior_options:
             raise ValueError("a language model's posterior is its prior, N(0, I): leave out prior and posterior_options")
-        if self.embedding_std <= 0:
-            raise ValueError(f"embedding_std is {self.embedding_std}; a standard deviation is above 0")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is {self.dropout}; it must be from 0 to below 1")
 
 
 class PriorHead(nn.Module):

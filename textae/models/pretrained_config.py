@@ -5,44 +5,33 @@ from typing import Any
 
 from huggingface_hub.dataclasses import strict
 
-from textae.core.autoencoder import AutoencoderConfig
 from textae.core.config import choose
-from textae.core.families import FAMILIES
 from textae.models.pretrained_parts import POOLINGS, SMALL_BERT, SMALL_GPT2, SMALL_T5
+from textae.models.sentence import SentenceConfig
 
 
 @strict
-class PretrainedPartsConfig(AutoencoderConfig):
+class PretrainedPartsConfig(SentenceConfig):
     """What both families' configs hold.
 
     Attributes:
         decoder_id: Folder or Hub id whose weights a fresh model starts from; empty: from nothing.
         decoder_config: Its architecture, as its own config says it, with `model_type`: what a saved model is rebuilt from.
-        vocab_size: V, rows of the decoder's word vectors.
         encoder_vocab: Entries of the encoder's own tokenizer; 0: it reads the decoder's tokens.
         pooling: What of the encoder's states the posterior is made of: the "first" (BERT's [CLS]), the "last" (for an encoder
             that is a causal model), their "mean", or "attention", a learned mean.
         num_memory_slots: M.
         latent_to_embedding: Whether z (and the attributes) are added to the decoder's inputs.
         frozen: Beginnings of the names of parameters that are not trained, such as "encoder" or "decoder.lm".
-        attribute_dim: Width of each attribute's embedding.
     """
 
-    families = tuple(FAMILIES)
     decoder_id: str = ""
     decoder_config: dict[str, Any] = field(default_factory=dict)
-    vocab_size: int = 8000
     encoder_vocab: int = 0
     pooling: str = "mean"
     num_memory_slots: int = 1
     latent_to_embedding: bool = True
     frozen: list[str] = field(default_factory=list)
-    attribute_dim: int = 16
-    pad_token_id: int = 0
-    bos_token_id: int = 1
-    eos_token_id: int = 2
-    unk_token_id: int = 3
-    mask_token_id: int = 4
 
     @property
     def part_ids(self) -> dict[str, str]:
@@ -71,6 +60,7 @@ class PretrainedVAEConfig(PretrainedPartsConfig):
     """
 
     model_type = "textae_pretrained"
+    ways_of_z = ("latent_to_memory", "latent_to_embedding")
     encoder_id: str = ""
     encoder_config: dict[str, Any] = field(default_factory=lambda: dict(SMALL_BERT))
     decoder_config: dict[str, Any] = field(default_factory=lambda: dict(SMALL_GPT2))
@@ -79,11 +69,6 @@ class PretrainedVAEConfig(PretrainedPartsConfig):
     @property
     def part_ids(self) -> dict[str, str]:
         return {"encoder": self.encoder_id, "decoder": self.decoder_id}
-
-    def validate_choices(self) -> None:
-        """The decoder is given z; called by `strict`."""
-        if not (self.latent_to_memory or self.latent_to_embedding):
-            raise ValueError("the decoder never sees z: switch on latent_to_memory or latent_to_embedding")
 
 
 @strict

@@ -11,21 +11,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, DynamicCache, EncoderDecoderCache, GenerationMixin
-from transformers.modeling_outputs import BaseModelOutput, CausalLMOutputWithPast
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, DynamicCache, EncoderDecoderCache
+from transformers.modeling_outputs import BaseModelOutput
 
 from textae.models.conditioning import AttributeEmbedding
 from textae.models.pretrained_config import PretrainedPartsConfig, PretrainedVAEConfig, Seq2SeqVAEConfig
 from textae.models.pretrained_parts import ContextLinear, MemoryCache, head_scale, make_part_config
 from textae.models.sentence import SentenceDecoder
-from textae.models.tokens import IGNORED, embedded_tokens, generation_options
+from textae.models.tokens import IGNORED, generation_options
 
 
-class PretrainedDecoder(SentenceDecoder, GenerationMixin):
+class PretrainedDecoder(SentenceDecoder):
     """p(x|z, a) of a library's language model `lm` that is given z; a subclass says how."""
 
     config_class = PretrainedPartsConfig
-    main_input_name = "input_ids"
     _is_stateful = True  # what stands before the first token is no token: modes that crop a cache are refused by the library
     auto_class: type
 
@@ -99,14 +98,7 @@ class PretrainedDecoder(SentenceDecoder, GenerationMixin):
     def states(
         self, embedded_BTH: Tensor, context_BC: Tensor, mask_BK: Tensor | None = None, cache: MemoryCache | None = None
     ) -> Tensor:
-        """The trunk's last states, scaled as its output layer wants them, shape (B, T, H); only where `head_scale` is a number.
-
-        Args:
-            embedded_BTH: Embedded tokens; with a cache, those it has not read.
-            context_BC: What `context` gives.
-            mask_BK: 0 for padding, cached tokens included; None: there is none, or all on the right, where no token looks.
-            cache: Of the tokens before.
-        """
+        """The trunk's last states, scaled as its output layer wants them; only where `head_scale` is a number."""
         states = self.trunk(**self.inputs(embedded_BTH, context_BC, mask_BK, cache)).last_hidden_state
         return states if self.head_scale == 1.0 else states * self.head_scale
 
@@ -114,46 +106,20 @@ class PretrainedDecoder(SentenceDecoder, GenerationMixin):
         """Logits of every token by the model's own output layer, whatever it does, shape (B, T, V)."""
         return self.lm(**self.for_head(self.inputs(embedded_BTH, context_BC, mask_BK, cache))).logits
 
+    def last_logits(
+        self, embedded_BTH: Tensor, context_BC: Tensor, mask_BK: Tensor | None, cache: MemoryCache | None, keep: int
+    ) -> Tensor:
+        """As in the base; where the output layer is not linear, by the model itself."""
+        if self.head_scale is not None:
+            return super().last_logits(embedded_BTH, context_BC, mask_BK, cache, keep)
+        return self.all_logits(embedded_BTH, context_BC, mask_BK, cache)[:, -keep:]
+
     def nll(self, latents_BD: Tensor, decoder_input_ids_BT: Tensor, labels_BT: Tensor, attributes: Tensor | None) -> Tensor:
         """As in the base; where the output layer is not linear, through the logits of the whole batch."""
         if self.head_scale is not None:
             return super().nll(latents_BD, decoder_input_ids_BT, labels_BT, attributes)
         logits_BTV = self.all_logits(self.embed(decoder_input_ids_BT), self.context(latents_BD, attributes)).float()
         return cross_entropy(logits_BTV.transpose(1, 2), labels_BT, ignore_index=IGNORED, reduction="none").sum(1)
-
-    def forward(
-        self,
-        input_ids: Tensor | None,
-        latents: Tensor,
-        attributes: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        past_key_values: MemoryCache | None = None,
-        use_cache: bool = False,
-        logits_to_keep: int = 0,
-        inputs_embeds: Tensor | None = None,
-        **_: Any,
-    ) -> CausalLMOutputWithPast:
-        """Next-token logits; the form `generate` calls.
-
-        Args:
-            input_ids: Tokens so far, shape (B, T); with a cache, those it has not read. None: see `inputs_embeds`.
-            latents: Shape (B, D).
-            attributes: Values, -1 for unspecified, shape (B, A), or weights of `conditioning.attribute_weights`.
-            attention_mask: 0 for padding, which belongs on the left of prompts, shape (B, K), cached tokens included.
-            past_key_values: What this decoder returned before.
-            use_cache: Whether to return a cache.
-            logits_to_keep: Logits of this many last positions only; 0 means all.
-            inputs_embeds: What `embed` would make of tokens, or mixtures of it, in their place, shape (B, T, H).
-        """
-        if use_cache and past_key_values is None:
-            past_key_values = self.new_cache()
-        embedded = embedded_tokens(self.embed, input_ids, inputs_embeds)
-        arguments = embedded, self.context(latents, attributes), attention_mask, past_key_values
-        if self.head_scale is None:
-            logits = self.all_logits(*arguments)[:, -logits_to_keep:]
-        else:
-            logits = self.logits(self.states(*arguments)[:, -logits_to_keep:])
-        return CausalLMOutputWithPast(logits=logits, past_key_values=past_key_values if use_cache else None)
 
     @classmethod
     def _supports_default_dynamic_cache(cls) -> bool:

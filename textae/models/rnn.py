@@ -8,24 +8,21 @@ from typing import Any
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, GenerationMixin
-from transformers.modeling_outputs import CausalLMOutputWithPast
+from transformers import AutoConfig, AutoModel
 
-from textae.core.autoencoder import AutoencoderConfig
-from textae.core.families import FAMILIES, make_head
+from textae.core.families import make_head
 from textae.models.conditioning import AttributeEmbedding
-from textae.models.sentence import SentenceAutoencoder, SentenceDecoder
-from textae.models.tokens import VariationalDropout, WordEmbedding, embedded_tokens, generation_options
+from textae.models.sentence import SentenceAutoencoder, SentenceConfig, SentenceDecoder
+from textae.models.tokens import VariationalDropout, WordEmbedding, generation_options
 
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
 
 
 @strict
-class RNNVAEConfig(AutoencoderConfig):
+class RNNVAEConfig(SentenceConfig):
     """Config of `RNNVAE`.
 
     Attributes:
-        vocab_size: V.
         cell: "lstm" or "gru". The LSTM runs on oneDNN's fused kernels on a CPU; the GRU does not.
         embedding_std: Standard deviation of fresh word vectors. Where they are output weights too, 1 leaves rare words with
             noise in their logits for good, and 0.1 is worth nats; but small inputs make a decoder slow to want z.
@@ -41,12 +38,10 @@ class RNNVAEConfig(AutoencoderConfig):
         tie_embeddings: Whether the output layer shares the input embeddings; adds a projection where H differs from E.
         dropout: Variational dropout (one mask for all steps, Gal & Ghahramani 2016) on embeddings, between layers
             and on outputs; 0 is none.
-        attribute_dim: Width of each attribute's embedding.
     """
 
     model_type = "textae_rnn"
-    families = tuple(FAMILIES)
-    vocab_size: int = 8000
+    ways_of_z = ("latent_to_state", "latent_to_input")
     cell: str = "lstm"
     embedding_std: float | int = 1.0
     embedding_dim: int = 256
@@ -59,12 +54,6 @@ class RNNVAEConfig(AutoencoderConfig):
     latent_to_layers: bool = False
     tie_embeddings: bool = True
     dropout: float | int = 0.0
-    attribute_dim: int = 16
-    pad_token_id: int = 0
-    bos_token_id: int = 1
-    eos_token_id: int = 2
-    unk_token_id: int = 3
-    mask_token_id: int = 4
 
     @property
     def input_dim(self) -> int:
@@ -75,12 +64,6 @@ class RNNVAEConfig(AutoencoderConfig):
         """The values that exist; called by `strict`."""
         if self.cell not in CELLS:
             raise ValueError(f"cell is {self.cell!r}; it must be one of {', '.join(CELLS)}")
-        if not (self.latent_to_state or self.latent_to_input):
-            raise ValueError("the decoder never sees z: switch on latent_to_state or latent_to_input")
-        if self.embedding_std <= 0:
-            raise ValueError(f"embedding_std is {self.embedding_std}; a standard deviation is above 0")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is {self.dropout}; it must be from 0 to below 1")
 
 
 class RNNEncoder(nn.Module):
@@ -170,11 +153,10 @@ def run_layer(layer: nn.RNNBase, x_BTE: Tensor, state: Any) -> tuple[Tensor, Any
     return torch.stack(outputs, 1), tuple(s[None] for s in state) if lstm else state[None]
 
 
-class RNNDecoder(SentenceDecoder, GenerationMixin):
+class RNNDecoder(SentenceDecoder):
     """p(x|z, a): a recurrent language model that is given z in its first state, at every step, or both."""
 
     config_class = RNNVAEConfig
-    main_input_name = "input_ids"
     _is_stateful = True  # a state cannot be rolled back: generation modes that need to are refused by the library
 
     def __init__(self, config: RNNVAEConfig):
@@ -201,8 +183,13 @@ class RNNDecoder(SentenceDecoder, GenerationMixin):
         self.dropout = VariationalDropout(config.dropout)
         self.generation_config = generation_options(config)
 
-    def states(self, embedded_BTE: Tensor, context_BC: Tensor, cache: RecurrentCache | None = None) -> Tensor:
-        """Outputs of the last layer for embedded tokens, projected for the vocabulary, shape (B, T, out_dim)."""
+    def new_cache(self) -> RecurrentCache:
+        return RecurrentCache()
+
+    def states(
+        self, embedded_BTE: Tensor, context_BC: Tensor, mask_BK: Tensor | None = None, cache: RecurrentCache | None = None
+    ) -> Tensor:
+        """Outputs of the last layer, projected for the vocabulary; the mask must be all ones."""
         x = self.dropout(embedded_BTE)
         context_BTC = context_BC[:, None].expand(-1, x.shape[1], -1).to(x.dtype)
         if self.config.latent_to_input:
@@ -232,38 +219,6 @@ class RNNDecoder(SentenceDecoder, GenerationMixin):
     def _as_argument(self, state: tuple[Tensor, ...], like: Tensor) -> Any:
         state = tuple(s.to(like.dtype).contiguous() for s in state)
         return state if self.config.cell == "lstm" else state[0]
-
-    def forward(
-        self,
-        input_ids: Tensor | None,
-        latents: Tensor,
-        attributes: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        past_key_values: RecurrentCache | None = None,
-        use_cache: bool = False,
-        logits_to_keep: int = 0,
-        inputs_embeds: Tensor | None = None,
-        **_: Any,
-    ) -> CausalLMOutputWithPast:
-        """Next-token logits; the form `generate` calls.
-
-        Args:
-            input_ids: Tokens so far, shape (B, T); with a cache, those it has not read. None: see `inputs_embeds`.
-            latents: Shape (B, D).
-            attributes: Values, -1 for unspecified, shape (B, A), or weights of `conditioning.attribute_weights`.
-            attention_mask: Must be all ones: prompts of one batch have one length.
-            past_key_values: States of the tokens before.
-            use_cache: Whether to return the states.
-            logits_to_keep: Compute logits for this many last positions only; 0 means all.
-            inputs_embeds: What `embed` would make of tokens, or mixtures of it, in their place, shape (B, T, E).
-        """
-        if use_cache and past_key_values is None:
-            past_key_values = RecurrentCache()
-        embedded = embedded_tokens(self.embed, input_ids, inputs_embeds)
-        states = self.states(embedded, self.context(latents, attributes), past_key_values if use_cache else None)
-        if logits_to_keep:
-            states = states[:, -logits_to_keep:]
-        return CausalLMOutputWithPast(logits=self.logits(states), past_key_values=past_key_values if use_cache else None)
 
     @classmethod
     def _supports_default_dynamic_cache(cls) -> bool:

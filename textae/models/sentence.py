@@ -8,12 +8,15 @@ from abc import abstractmethod
 from typing import Any
 
 import torch
+from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import GenerationMixin, PreTrainedModel
+from transformers.modeling_outputs import CausalLMOutputWithPast
 
-from textae.core.autoencoder import Autoencoder
+from textae.core.autoencoder import Autoencoder, AutoencoderConfig
 from textae.core.code_prior import UniformCodes, take_codebook
 from textae.core.codebook import QuantizedHead
+from textae.core.families import FAMILIES
 from textae.core.latent import Posterior
 from textae.core.learned_prior import VampPrior
 from textae.models.conditioning import AttributeEmbedding
@@ -21,8 +24,40 @@ from textae.models.cross_entropy import token_nll
 from textae.models.tokens import IGNORED, TokenIds, embedded_tokens
 
 
-class SentenceDecoder(PreTrainedModel):
-    """p(x|z, a), a language model that is given a context; a subclass is a `GenerationMixin` too and implements `states` and `forward`.
+@strict
+class SentenceConfig(AutoencoderConfig):
+    """What the config of every autoencoder of sentences holds.
+
+    Attributes:
+        vocab_size: V.
+        attribute_dim: Width of each attribute's embedding.
+    """
+
+    families = tuple(FAMILIES)
+    ways_of_z = ()  # names of the switches of which one at least gives z to the decoder
+    vocab_size: int = 8000
+    attribute_dim: int = 16
+    pad_token_id: int = 0
+    bos_token_id: int = 1
+    eos_token_id: int = 2
+    unk_token_id: int = 3
+    mask_token_id: int = 4
+
+    def validate_ways(self) -> None:
+        """The decoder is given z; called by `strict`."""
+        if self.ways_of_z and not any(getattr(self, name) for name in self.ways_of_z):
+            raise ValueError(f"the decoder never sees z: switch on {' or '.join(self.ways_of_z)}")
+
+    def validate_words(self) -> None:
+        """Numbers that most of the models have; called by `strict`."""
+        if getattr(self, "embedding_std", 1) <= 0:
+            raise ValueError(f"embedding_std is {self.embedding_std}; a standard deviation is above 0")
+        if not 0 <= getattr(self, "dropout", 0) < 1:
+            raise ValueError(f"dropout is {self.dropout}; it must be from 0 to below 1")
+
+
+class SentenceDecoder(PreTrainedModel, GenerationMixin):
+    """p(x|z, a), a language model that is given a context; a subclass implements `states` and `new_cache`.
 
     Attributes:
         embed: Word vectors.
@@ -31,6 +66,7 @@ class SentenceDecoder(PreTrainedModel):
         output_bias: Of the logits, shape (V,).
     """
 
+    main_input_name = "input_ids"
     embed: nn.Embedding
     attribute_embed: AttributeEmbedding
     output: nn.Linear | None
@@ -46,8 +82,23 @@ class SentenceDecoder(PreTrainedModel):
         return self.attribute_embed(latents_BD, attributes).to(self.embed.weight.dtype)
 
     @abstractmethod
-    def states(self, embedded_BTE: Tensor, context_BC: Tensor) -> Tensor:
-        """States that the vocabulary is asked about, shape (B, T, H)."""
+    def new_cache(self) -> Any:
+        """What `generate` keeps of the tokens before, empty."""
+
+    @abstractmethod
+    def states(self, embedded_BTE: Tensor, context_BC: Tensor, mask_BK: Tensor | None = None, cache: Any = None) -> Tensor:
+        """States that the vocabulary is asked about, shape (B, T, H).
+
+        Args:
+            embedded_BTE: Embedded tokens; with a cache, those it has not read.
+            context_BC: What `context` gives.
+            mask_BK: 0 for padding, K counting the cached tokens too; None: there is none, or it is all on the right, where no token looks.
+            cache: Of the tokens before; these are added to it.
+        """
+
+    def last_logits(self, embedded_BTE: Tensor, context_BC: Tensor, mask_BK: Tensor | None, cache: Any, keep: int) -> Tensor:
+        """Of the last `keep` tokens, or of all for 0, shape (B, keep, V)."""
+        return self.logits(self.states(embedded_BTE, context_BC, mask_BK, cache)[:, -keep:])
 
     def logits(self, states: Tensor) -> Tensor:
         """Of the vocabulary, shape (..., V)."""
@@ -60,6 +111,40 @@ class SentenceDecoder(PreTrainedModel):
         costs_N = token_nll(states[real_BT], self.output_weight, self.output_bias, labels_BT[real_BT])
         rows_N = real_BT.nonzero()[:, 0]
         return torch.zeros(len(labels_BT), device=costs_N.device).index_add_(0, rows_N, costs_N)
+
+    def forward(
+        self,
+        input_ids: Tensor | None,
+        latents: Tensor,
+        attributes: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        past_key_values: Any = None,
+        use_cache: bool = False,
+        logits_to_keep: int = 0,
+        inputs_embeds: Tensor | None = None,
+        **_: Any,
+    ) -> CausalLMOutputWithPast:
+        """Next-token logits; the form `generate` calls.
+
+        Args:
+            input_ids: Tokens so far, shape (B, T); with a cache, those it has not read. None: see `inputs_embeds`.
+            latents: Shape (B, D).
+            attributes: Values, -1 for unspecified, shape (B, A), or weights of `conditioning.attribute_weights`.
+            attention_mask: 0 for padding, which belongs on the left of prompts, shape (B, K), cached tokens included. A recurrent
+                decoder has no use for it: its prompts have one length.
+            past_key_values: What this decoder returned before.
+            use_cache: Whether to begin a cache where none is given.
+            logits_to_keep: Logits of this many last positions only; 0 means all.
+            inputs_embeds: What `embed` would make of tokens, or mixtures of it, in their place, shape (B, T, E).
+
+        Raises:
+            ValueError: Both tokens and their vectors are given, or neither; or the cache is not one of this decoder's.
+        """
+        if use_cache and past_key_values is None:
+            past_key_values = self.new_cache()
+        embedded = embedded_tokens(self.embed, input_ids, inputs_embeds)
+        logits = self.last_logits(embedded, self.context(latents, attributes), attention_mask, past_key_values, logits_to_keep)
+        return CausalLMOutputWithPast(logits=logits, past_key_values=past_key_values)
 
     _init_weights = Autoencoder._init_weights
 

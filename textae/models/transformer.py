@@ -7,31 +7,27 @@ Shapes: B sentences, T tokens, K tokens with the cached ones, D latent dimension
 V vocabulary, N = B·T positions.
 """
 
-from typing import Any
 
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, Cache, DynamicCache, GenerationMixin
-from transformers.modeling_outputs import CausalLMOutputWithPast
+from transformers import AutoConfig, AutoModel, Cache, DynamicCache
 
-from textae.core.autoencoder import AutoencoderConfig
 from textae.core.config import choose
-from textae.core.families import FAMILIES, make_head
+from textae.core.families import make_head
 from textae.models.conditioning import AttributeEmbedding
-from textae.models.sentence import SentenceAutoencoder, SentenceDecoder
-from textae.models.tokens import VariationalDropout, embedded_tokens, generation_options
+from textae.models.sentence import SentenceAutoencoder, SentenceConfig, SentenceDecoder
+from textae.models.tokens import VariationalDropout, generation_options
 from textae.models.transformer_layers import POOLINGS, Block, Positions, ScaledEmbedding, causal_bias, padding_bias
 
 POSITIONS = ("rotary", "learned")
 
 
 @strict
-class TransformerVAEConfig(AutoencoderConfig):
+class TransformerVAEConfig(SentenceConfig):
     """Config of `TransformerVAE`.
 
     Attributes:
-        vocab_size: V.
         embedding_std: Standard deviation of fresh word vectors, which are multiplied by sqrt(H) as inputs. They are output
             weights too: logits begin with about sqrt(H) times this, so 1 would begin far from a uniform guess.
         hidden_dim: H, the width of words, encoder and decoder.
@@ -50,18 +46,16 @@ class TransformerVAEConfig(AutoencoderConfig):
             last one's states: the skip connections of Dieng et al. 2019, sec. 3.
         tie_embeddings: Whether the output layer shares the input embeddings.
         dropout: Of embeddings, of each layer's two branches and of outputs, one mask for all tokens of a sentence; 0 is none.
-        attribute_dim: Width of each attribute's embedding.
     """
 
     model_type = "textae_transformer"
-    families = tuple(FAMILIES)
+    ways_of_z = ("latent_to_memory", "latent_to_embedding")
     # the names by which transformers asks for what a cache must know
     attribute_map = {
         "hidden_size": "hidden_dim",
         "num_attention_heads": "num_heads",
         "num_hidden_layers": "num_decoder_layers",
     }
-    vocab_size: int = 8000
     embedding_std: float | int = 0.05
     hidden_dim: int = 256
     num_heads: int = 4
@@ -77,12 +71,6 @@ class TransformerVAEConfig(AutoencoderConfig):
     latent_to_layers: bool = False
     tie_embeddings: bool = True
     dropout: float | int = 0.0
-    attribute_dim: int = 16
-    pad_token_id: int = 0
-    bos_token_id: int = 1
-    eos_token_id: int = 2
-    unk_token_id: int = 3
-    mask_token_id: int = 4
 
     @property
     def input_dim(self) -> int:
@@ -94,12 +82,6 @@ class TransformerVAEConfig(AutoencoderConfig):
         if self.positions not in POSITIONS:
             raise ValueError(f"positions is {self.positions!r}; it must be one of {', '.join(POSITIONS)}")
         choose(POOLINGS, self.pooling, "pooling")
-        if not (self.latent_to_memory or self.latent_to_embedding):
-            raise ValueError("the decoder never sees z: switch on latent_to_memory or latent_to_embedding")
-        if self.embedding_std <= 0:
-            raise ValueError(f"embedding_std is {self.embedding_std}; a standard deviation is above 0")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is {self.dropout}; it must be from 0 to below 1")
 
     def validate_heads(self) -> None:
         """Heads share the width evenly; called by `strict`."""
@@ -143,11 +125,10 @@ class TransformerEncoder(nn.Module):
         return self.pooling(self.norm(x), mask)
 
 
-class TransformerDecoder(SentenceDecoder, GenerationMixin):
+class TransformerDecoder(SentenceDecoder):
     """p(x|z, a): a causal language model that attends to z in every layer, has it added to its inputs, or both."""
 
     config_class = TransformerVAEConfig
-    main_input_name = "input_ids"
 
     def __init__(self, config: TransformerVAEConfig):
         super().__init__(config)
@@ -166,21 +147,19 @@ class TransformerDecoder(SentenceDecoder, GenerationMixin):
         self.dropout = VariationalDropout(config.dropout)
         self.generation_config = generation_options(config)
 
+    def new_cache(self) -> DynamicCache:
+        return DynamicCache()
+
     def states(
         self, embedded_BTH: Tensor, context_BC: Tensor, mask_BK: Tensor | None = None, cache: Cache | None = None
     ) -> Tensor:
-        """States of the last layer, normalized for the vocabulary, shape (B, T, H).
-
-        Args:
-            embedded_BTH: Embedded tokens; with a cache, those it has not read.
-            context_BC: What `context` gives.
-            mask_BK: 0 for padding, which no token attends to, and which counts as no position; None: there is none, or it
-                is all on the right, where no token looks.
-            cache: Keys and values of the tokens before, which it is given those of these tokens.
+        """States of the last layer, normalized for the vocabulary; no token attends to padding, which counts as no position.
 
         Raises:
-            ValueError: The mask does not have a column for each token, or a position has no learned vector.
+            ValueError: The mask does not have a column for each token, a position has no learned vector, or the cache is of a fixed length.
         """
+        if cache is not None and cache.is_compileable:
+            raise ValueError("this decoder takes a cache that grows: leave cache_implementation out, or set it to dynamic")
         (size, length, _), past = embedded_BTH.shape, 0 if cache is None else cache.get_seq_length()
         if mask_BK is None:
             positions = torch.arange(past, past + length, device=embedded_BTH.device)[None]
@@ -199,45 +178,6 @@ class TransformerDecoder(SentenceDecoder, GenerationMixin):
             if len(self.skips):
                 x = x + self.skips[number](context_BC)[:, None]
         return self.dropout(self.norm(x))
-
-    def forward(
-        self,
-        input_ids: Tensor | None,
-        latents: Tensor,
-        attributes: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        past_key_values: Cache | None = None,
-        use_cache: bool = False,
-        logits_to_keep: int = 0,
-        inputs_embeds: Tensor | None = None,
-        **_: Any,
-    ) -> CausalLMOutputWithPast:
-        """Next-token logits; the form `generate` calls.
-
-        Args:
-            input_ids: Tokens so far, shape (B, T); with a cache, those it has not read. None: see `inputs_embeds`.
-            latents: Shape (B, D).
-            attributes: Values, -1 for unspecified, shape (B, A), or weights of `conditioning.attribute_weights`.
-            attention_mask: 0 for padding, which belongs on the left of prompts, shape (B, K), cached tokens included.
-            past_key_values: Keys and values of the tokens before, in a cache that grows (`DynamicCache`).
-            use_cache: Whether to begin such a cache where none is given.
-            logits_to_keep: Compute logits for this many last positions only; 0 means all.
-            inputs_embeds: What `embed` would make of tokens, or mixtures of it, in their place, shape (B, T, H).
-
-        Raises:
-            ValueError: The cache is of a fixed length.
-        """
-        if past_key_values is not None and past_key_values.is_compileable:
-            raise ValueError(
-                "this decoder takes a cache that grows: leave cache_implementation out, or set it to dynamic"
-            )
-        if use_cache and past_key_values is None:
-            past_key_values = DynamicCache()
-        embedded = embedded_tokens(self.embed, input_ids, inputs_embeds)
-        states = self.states(embedded, self.context(latents, attributes), attention_mask, past_key_values)
-        if logits_to_keep:
-            states = states[:, -logits_to_keep:]
-        return CausalLMOutputWithPast(logits=self.logits(states), past_key_values=past_key_values)
 
 
 class TransformerVAE(SentenceAutoencoder):
