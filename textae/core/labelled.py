@@ -1,8 +1,38 @@
-"""Which examples keep their labels where only a few may: a random choice, even over the values."""
+"""Labels of examples: attributes' values as numbers, and which examples keep theirs where only a few may."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+
+from textae.core.config import nearest
+
+
+def value_ids(attributes: Mapping[str, Sequence[str]], rows: Sequence[Mapping[str, str | None]]) -> np.ndarray:
+    """Values as indices, -1 where unspecified, shape (B, A).
+
+    >>> value_ids({"tense": ["past", "present"]}, [{"tense": "present"}, {}]).tolist()
+    [[1], [-1]]
+
+    Args:
+        attributes: Values of each attribute, by name, in the order of the columns.
+        rows: B.
+
+    Raises:
+        ValueError: An unknown attribute or value; the message lists those that exist.
+    """
+    out = np.full((len(rows), len(attributes)), -1, dtype=np.int64)
+    columns = {name: i for i, name in enumerate(attributes)}
+    for r, row in enumerate(rows):
+        for name, value in row.items():
+            if name not in columns:
+                raise ValueError(f"the model knows no attribute {name!r}: {nearest(name, columns)}")
+            if value is None:
+                continue
+            known = attributes[name]
+            if str(value) not in known:
+                raise ValueError(f"attribute {name!r} has no value {value!r}: {nearest(value, known)}")
+            out[r, columns[name]] = known.index(str(value))
+    return out
 
 
 def balanced(labels_N: np.ndarray, num: int, seed: int | Sequence[int]) -> np.ndarray:

@@ -15,8 +15,8 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from textae.core.config import nearest
 from textae.core.data import Batch
+from textae.core.labelled import value_ids
 from textae.data.corruption import Corruption, word_dropout
 from textae.data.pretrained_tokenizer import leading_marks, store, with_marks
 
@@ -78,24 +78,8 @@ class SentenceProcessor:
         return f"sentence {number} has {size}; this model takes sentences of at most {self.max_length} tokens: split it"
 
     def attribute_ids(self, rows: Sequence[Mapping[str, str | None]]) -> np.ndarray:
-        """Values as indices, -1 where unspecified, shape (B, A).
-
-        Raises:
-            ValueError: An unknown attribute or value; the message lists those that exist.
-        """
-        out = np.full((len(rows), len(self.attributes)), -1, dtype=np.int64)
-        columns = {name: i for i, name in enumerate(self.attributes)}
-        for r, row in enumerate(rows):
-            for name, value in row.items():
-                if name not in columns:
-                    raise ValueError(f"the model knows no attribute {name!r}: {nearest(name, columns)}")
-                if value is None:
-                    continue
-                known = self.attributes[name]
-                if value not in known:
-                    raise ValueError(f"attribute {name!r} has no value {value!r}: {nearest(value, known)}")
-                out[r, columns[name]] = known.index(value)
-        return out
+        """Values as indices, -1 where unspecified, shape (B, A); as `textae.core.labelled.value_ids`."""
+        return value_ids(self.attributes, rows)
 
     def collate(
         self, ids_BT: Tensor, lengths_B: Tensor, attributes_BA: Tensor | None = None, *,

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from textae.core.config import choose, nearest
+from textae.core.config import choose
 from textae.core.data import Batch
 from textae.core.files import write_text
+from textae.core.labelled import value_ids
 from vision.data.images import ImageSet, as_bytes, as_pixels, size_in_words
 from vision.data.pixels import BACKGROUNDS, RESIZES, is_colorless, read_image, resized, with_channels
 
@@ -139,24 +140,8 @@ class ImageProcessor:
         return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
 
     def attribute_ids(self, rows: Sequence[Mapping[str, str | None]]) -> np.ndarray:
-        """Values as indices, -1 where unspecified, shape (B, A).
-
-        Raises:
-            ValueError: An unknown attribute or value; the message lists those that exist.
-        """
-        out = np.full((len(rows), len(self.attributes)), -1, dtype=np.int64)
-        columns = {name: i for i, name in enumerate(self.attributes)}
-        for r, row in enumerate(rows):
-            for name, value in row.items():
-                if name not in columns:
-                    raise ValueError(f"the model knows no attribute {name!r}: {nearest(name, columns)}")
-                if value is None:
-                    continue
-                known = self.attributes[name]
-                if str(value) not in known:
-                    raise ValueError(f"attribute {name!r} has no value {value!r}: {nearest(value, known)}")
-                out[r, columns[name]] = known.index(str(value))
-        return out
+        """Values as indices, -1 where unspecified, shape (B, A); as `textae.core.labelled.value_ids`."""
+        return value_ids(self.attributes, rows)
 
     def check(self, raw: Sequence[Any]) -> None:
         """Raise a ValueError that names, by its number from 1, the first image that the model cannot take."""

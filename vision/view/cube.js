@@ -95,6 +95,34 @@ const Cube = (() => {
     at(px, py) {
       return nearest(this.places, px, py);
     }
+
+    /** The pointer chooses points by their index, and turns the box where it drags; so do the arrow keys. */
+    listen(choose, rotate) {
+      const { canvas } = this;
+      let from = null;
+      const under = ({ clientX, clientY }) => {
+        const box = canvas.getBoundingClientRect();
+        return this.at(clientX - box.left, clientY - box.top);
+      };
+      canvas.addEventListener("pointerdown", (event) => {
+        from = [event.clientX, event.clientY];
+        canvas.setPointerCapture(event.pointerId);
+        choose(under(event));
+      });
+      canvas.addEventListener("pointermove", (event) => {
+        if (from && event.buttons) {
+          rotate((event.clientX - from[0]) / 120, (event.clientY - from[1]) / 120);
+          from = [event.clientX, event.clientY];
+        } else choose(under(event));
+      });
+      for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => (from = null));
+      canvas.addEventListener("keydown", (event) => {
+        const turns = { ArrowLeft: [-0.12, 0], ArrowRight: [0.12, 0], ArrowUp: [0, -0.12], ArrowDown: [0, 0.12] };
+        if (!(event.key in turns)) return;
+        event.preventDefault();
+        rotate(...turns[event.key]);
+      });
+    }
   }
 
   /** A faint line through points in their order, closed where the ends are near. */

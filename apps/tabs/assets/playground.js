@@ -68,32 +68,9 @@ const Playground = (() => {
       for (const name of ["trails", "sheet"]) part(name).addEventListener("change", () => this.refresh());
       part("point").addEventListener("input", (event) => this.choose(Number(event.target.value) - 1));
       part("again").addEventListener("click", () => this.pick(OWN, true));
-      for (const space of [this.input, ...this.outputs]) this.listenSpace(space);
+      for (const space of [this.input, ...this.outputs]) space.listen((i) => this.choose(i), (a, b) => this.rotate(a, b));
       this.surfaces.forEach((surface, k) => this.listenPlane(surface, k));
       this.listenPad();
-    }
-
-    listenSpace(space) {
-      const { canvas } = space;
-      let from = null;
-      canvas.addEventListener("pointerdown", (event) => {
-        from = [event.clientX, event.clientY];
-        canvas.setPointerCapture(event.pointerId);
-        this.choose(space.at(...place(canvas, event)));
-      });
-      canvas.addEventListener("pointermove", (event) => {
-        if (from && event.buttons) {
-          this.rotate((event.clientX - from[0]) / 120, (event.clientY - from[1]) / 120);
-          from = [event.clientX, event.clientY];
-        } else this.choose(space.at(...place(canvas, event)));
-      });
-      for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => (from = null));
-      canvas.addEventListener("keydown", (event) => {
-        const turns = { ArrowLeft: [-0.12, 0], ArrowRight: [0.12, 0], ArrowUp: [0, -0.12], ArrowDown: [0, 0.12] };
-        if (!(event.key in turns)) return;
-        event.preventDefault();
-        this.rotate(...turns[event.key]);
-      });
     }
 
     listenPlane(surface, k) {
