@@ -40,6 +40,15 @@ def test_told_values_are_mixed_in_a_straight_line(told_space):
     assert told.max() == pytest.approx(1.5)
 
 
+def test_between_two_sentences_the_values_go_from_the_first_to_the_second(told_space):
+    """What the readers find in each end is what the decoder is told there."""
+    a, b = "I see tea.", "They wanted rain."
+    _, told = between(told_space, a, b).at(torch.tensor([0.0, 0.25, 1.0]))
+    ends = told_space.told([a, b])
+    assert not torch.equal(ends[0], ends[1])
+    assert torch.allclose(told, torch.stack([ends[0], 0.75 * ends[0] + 0.25 * ends[1], ends[1]]))
+
+
 def test_a_step_never_runs_on_and_on(tiny_space):
     path = between(tiny_space, A, B)
     far = type(path)(path.space, lambda t: (1e3 * torch.randn(len(t), 6, generator=torch.Generator().manual_seed(0)), None), path.ends)
