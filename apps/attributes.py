@@ -26,7 +26,8 @@ def fit_attributes(
 
     Returns:
         For each attribute its values and the held-out accuracies in percent: of the reader on the split `valid`, of the linear
-        probe and the perceptron on codes, and what the most frequent value reaches there.
+        probe and the perceptron on codes, and what the most frequent value reaches there; and of a probe of as many codes of
+        each value (`balanced`), where `chance` is one in as many as there are values.
 
     Raises:
         ValueError: No folder, no such data set or attribute, or too few labels.
@@ -36,6 +37,7 @@ def fit_attributes(
     from apps.catalog import open_space
     from textae.classifiers.bag import BagClassifier
     from textae.core.editing import AttributeCodes
+    from textae.core.labelled import balanced, value_ids
     from textae.editing import save_readers
 
     space = open_space(model, device)
@@ -52,16 +54,19 @@ def fit_attributes(
     rows = splits["train"]
     chosen = [rows[i] for i in sorted(rng.permutation(len(rows))[:num])]
     values = {name: space.model.config.attributes.get(name, readers[name].values) for name in attributes}
-    codes = AttributeCodes.fit_space(
-        space, [row["text"] for row in chosen], [{n: row[n] for n in attributes} for row in chosen], values=values, seed=seed
-    )
+    z_ND = space.encode([row["text"] for row in chosen])
+    codes = AttributeCodes.fit(z_ND, [{n: row[n] for n in attributes} for row in chosen], values=values, seed=seed)
     save_readers(readers, space.folder)
     codes.save(space.folder)
     for name in attributes:
         fitted = codes[name]
+        ids = value_ids({name: fitted.values}, [{name: row[name] if row[name] in fitted.values else None} for row in chosen])[:, 0]
+        even = balanced(ids, len(fitted.values) * int(np.bincount(ids[ids >= 0]).min()), seed)
+        alone = AttributeCodes.fit(z_ND[even], [{name: fitted.values[ids[i]]} for i in even], seed=seed)[name]
         found.append({
             "attribute": name, "values": list(fitted.values), "reader": readers[name].accuracy(*_known(splits["valid"], name)),
             "probe": 100 * fitted.accuracy, "perceptron": 100 * fitted.mlp_accuracy, "most_frequent": 100 * fitted.majority,
+            "balanced": 100 * alone.accuracy, "chance": 100 / len(fitted.values),
         })  # fmt: skip
     return found
 

@@ -25,6 +25,7 @@ def test_it_writes_readers_and_codes(trained, ours, tmp_path):
     found = fit_attributes(str(model), "ours", ["tense", "sentiment"], buckets=500)
     assert [row["attribute"] for row in found] == ["tense", "sentiment"]
     assert all(row["reader"] > 95 and 0 <= row["probe"] <= 100 and row["most_frequent"] < 100 for row in found)
+    assert all(row["chance"] == pytest.approx(100 / len(row["values"])) and row["balanced"] >= 0 for row in found)
     space = LatentSpace.from_pretrained(model)
     assert sorted(space.readers) == ["sentiment", "tense"] and space.attribute_codes is not None
     assert list(space.attribute_codes["tense"].values) == ["past", "present", "other"], "in the model's own order"
