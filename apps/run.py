@@ -76,6 +76,8 @@ def train(config: dict[str, Any], resume: bool = False) -> Path:
 def make_model(config: Mapping[str, Any], processor: Any) -> Any:
     """A fresh model, or with `init` the weights of a checkpoint, its fitted prior set aside and what `reset` names begun anew.
 
+    With `reset`, which may be empty, the checkpoint's config may differ wherever its weights do not: another likelihood, another dropout.
+
     Raises:
         ValueError: The checkpoint's config differs from what the section `model` says; with `reset`, its weights do.
     """
@@ -90,13 +92,13 @@ def make_model(config: Mapping[str, Any], processor: Any) -> Any:
     fresh = model_class(make_config(config_class, settings))
     if not config.get("init"):
         return fresh
-    if config.get("reset"):
+    if config.get("reset") is not None:
         fresh.take_weights(init_folder(config, kind.ZOO), config["reset"])
         return fresh
     model = model_class.from_pretrained(init_folder(config, kind.ZOO))
     found, wanted = model.config.to_dict(), fresh.config.to_dict()  # not `settings`: a config fills in what a prior shares with its model
     if changed := differences({k: found[k] for k in settings}, {k: wanted[k] for k in settings}):
-        raise ValueError(f"the model at init={config['init']} is another one than the config's: {'; '.join(changed)}")
+        raise ValueError(f"the model at init={config['init']} is another one than the config's: {'; '.join(changed)} (reset=[] takes its weights all the same, where they fit)")
     if not model.config.prior == fresh.config.prior in LEARNED:
         model.set_prior(fresh.config.prior, fresh.prior, fresh.config.prior_options)
     return model

@@ -49,8 +49,8 @@ def _all_sections() -> list[str]:
 def _check_start(config: Mapping[str, Any]) -> None:
     if (reset := config.get("reset")) is None:
         return
-    if not isinstance(reset, list) or not reset or not all(isinstance(name, str) for name in reset):
-        raise ValueError(f"reset must list parts of the model, such as [decoder]; got {reset!r}")
+    if not isinstance(reset, list) or not all(isinstance(name, str) for name in reset):
+        raise ValueError(f"reset must list parts of the model, such as [decoder], or none; got {reset!r}")
     if not config.get("init"):
         raise ValueError("reset says what of a checkpoint is begun anew, and there is no init: name the checkpoint, or leave reset out")
 

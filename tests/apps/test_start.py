@@ -71,3 +71,11 @@ def test_another_model_cannot_go_on_without_a_reset(vamp_run):
     model, changes = vamp_run
     with pytest.raises(ValueError, match="is another one than the config's: latent_to_layers: False -> True"):
         make_model(config("ptb_vamp_prior", *changes, f"init={model}", "model.latent_to_layers=true"), SentenceProcessor.from_pretrained(model))
+
+
+def test_an_empty_reset_takes_all_weights_into_another_config(vamp_run):
+    model, changes = vamp_run
+    start = make_model(config("ptb_vamp_prior", *changes, f"init={model}", "model.dropout=0.25", "reset=[]"), SentenceProcessor.from_pretrained(model))
+    before = RNNVAE.from_pretrained(model)
+    assert start.config.dropout == 0.25 != before.config.dropout
+    assert all(torch.equal(t, before.state_dict()[n]) for n, t in start.state_dict().items())
