@@ -93,7 +93,8 @@ def render_card(config: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
     training, evaluation = figures.get("training", {}), figures.get("evaluation", {})
     title = card.get("title", "A textae model")
     lines = ["---", "library_name: textae", f"license: {card.get('license', 'other')}"]
-    lines += ["tags:", "- autoencoder", "- vae", f"- {config.get('model', {}).get('name', 'textae')}", "---", "", f"# {title}", ""]
+    of_point = config.get("model", {}).get("posterior") == "point"  # no distribution over codes, so no bound
+    lines += ["tags:", "- autoencoder", *(() if of_point else ("- vae",)), f"- {config.get('model', {}).get('name', 'textae')}", "---", "", f"# {title}", ""]
     lines += [card.get("summary", "Trained with textae."), ""]
     lines += ["## Use", "", "```python", card.get("use", "").replace("{name}", card.get("name", "path/to/model")).strip(), "```", ""]
     lines += ["## Data and terms", "", card.get("data", f"`{config.get('data', {}).get('name', 'unknown')}`"), ""]
@@ -105,10 +106,11 @@ def render_card(config: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
         lines += ["| figure | value | unit |", "|---|---|---|"]
         lines += [f"| {LABELS[k][0]} | {_number(evaluation[k])} | {LABELS[k][1]} |" for k in LABELS if k in evaluation]
         lines += ["", f"Importance weights: {evaluation.get('samples', '')} draws. Prior: {_prior(config, figures)}.", ""]
+    validated = "reconstruction" if of_point else "-ELBO against N(0, I)"
     lines += ["## Training", ""]
     lines += [f"- {what}: {training[key]}" for key, what in (
         ("command", "Command"), ("date", "Date"), ("hardware", "Hardware"), ("minutes", "Minutes"), ("step", "Optimizer steps of the kept weights"),
-        ("seed", "Seed"), ("versions", "Versions"), ("validation_loss", "Validation -ELBO against N(0, I), nats per example"),
+        ("seed", "Seed"), ("versions", "Versions"), ("validation_loss", f"Validation {validated}, nats per example"),
     ) if key in training]  # fmt: skip
     lines += [f"- Prior: {_prior(config, figures)}", "", "The resolved config is in `run.yaml` beside this card.", ""]
     if "limits" in card:
