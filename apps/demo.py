@@ -25,6 +25,8 @@ QUEUE_SIZE = 64  # waiting requests; who comes after is told that the page is bu
 HEADER = '<header class="ta-head"><h1>textae</h1><span class="ta-note">Sentences and pictures as points that you can walk between</span></header>'
 SMOKE_STEPS = 7
 BURST = 10  # seconds' worth of requests that may come at once
+SESSIONS = 500  # visitors whose state is kept; the one away longest is forgotten first. A third of a megabyte each
+UPLOADS = (600, 3600)  # seconds: how often what was uploaded is looked through, and how old it may become
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -35,7 +37,7 @@ def build(shelf: Shelf, gpu: Callable | None = None) -> gr.Blocks:
         shelf: The models that it may open.
         gpu: Wraps what is worth a GPU: `spaces.GPU` on a Space with ZeroGPU.
     """
-    with gr.Blocks(analytics_enabled=False, title="textae") as page:
+    with gr.Blocks(analytics_enabled=False, title="textae", delete_cache=UPLOADS) as page:
         html(HEADER)
         for title, add in TABS.items():
             with gr.Tab(title, id=title.lower()):
@@ -69,7 +71,7 @@ def launch(
     door = Middleware(Door, buckets=Buckets(rate, max(1, round(rate * BURST))) if rate else None, proxied="SPACE_ID" in os.environ)
     _, local, public = page.launch(
         server_name=host, server_port=free_port(host, port), share=share, prevent_thread_lock=True, quiet=True, ssr_mode=False,
-        theme=THEME, css=CSS, run_history=False, footer_links=["api", "settings"], max_file_size=MAX_UPLOAD, mcp_server=mcp,
+        theme=THEME, css=CSS, run_history=False, footer_links=["api", "settings"], max_file_size=MAX_UPLOAD, mcp_server=mcp, state_session_capacity=SESSIONS,
         app_kwargs={"middleware": [door]},
     )  # fmt: skip
     return public or local

@@ -16,8 +16,10 @@ Scope, Receive, Send = dict[str, Any], Callable[..., Any], Callable[..., Any]
 
 RATE = 10.0  # requests a second for one address: somebody who types or drags sends about so many
 MAX_BODY = 4 * 2**20  # bytes of a request that is no upload
+MAX_UPLOAD_BODY = 12 * 2**20  # bytes of one that is, all its files together; Gradio limits each file alone
 MAX_ADDRESSES = 10_000  # whose buckets are kept
 READING = ("GET", "HEAD", "OPTIONS")
+UPLOAD = "/upload"  # the end of the one path that takes files
 
 
 class Buckets:
@@ -72,11 +74,18 @@ class Door:
         if scope["type"] != "http" or scope["method"] in READING:
             return await self.app(scope, receive, send)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        if sum(name.lower() == b"content-type" for name, _ in scope["headers"]) > 1:
+            return await _refuse(send, 400, "the request names two content types: name one")
         if self.buckets is not None and (seconds := self.buckets.wait(self._address(scope, headers))):
             whole = max(1, math.ceil(seconds))
             message = f"slow down: ask again in {whole} second{'s' if whole > 1 else ''}"
             return await _refuse(send, 429, message, [(b"retry-after", str(whole).encode())])
-        if headers.get("content-type", "").startswith("multipart/"):  # an upload: Gradio counts its bytes while they come
+        if scope["path"].rstrip("/").endswith(UPLOAD) and headers.get("content-type", "").lower().startswith("multipart/form-data"):
+            length = headers.get("content-length", "")
+            if not length.isdecimal():
+                return await _refuse(send, 411, "an upload must say how long it is")
+            if int(length) > MAX_UPLOAD_BODY:
+                return await _refuse(send, 413, f"an upload may have {MAX_UPLOAD_BODY // 2**20} MB in all: send less at once")
             return await self.app(scope, receive, send)
         body = await _read(receive)
         if body is None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 MAX_CANDIDATES, MAX_STRENGTH, LEAST_STRENGTH = 24, 2.0, 0.01
 MAX_ROWS = 200  # sentences of a list
+MAX_WORDS = 40  # of a sentence: three times the longest of everyday text; an edit decodes two dozen as long, while others wait
 PART = 8  # sentences of a list that are edited at once: about a second of work, after which the bar moves
 
 
@@ -21,8 +22,16 @@ def edit_one(space: "LatentSpace", sentence: Any, attributes: Any, method: Any, 
         ValueError: Something is not as it must be.
     """
     sentence = check_sentence(sentence)
+    if reason := too_long(sentence):
+        raise ValueError(f"the sentence has {reason}")
     wanted, options = _checked(space, attributes, method, strength, candidates)
     return space.edit(sentence, **options, **wanted)
+
+
+def too_long(sentence: str) -> str:
+    """Why a sentence is not edited here, after "it has"; empty where it is."""
+    words = len(sentence.split())
+    return f"{words} words; this page edits sentences of at most {MAX_WORDS}" if words > MAX_WORDS else ""
 
 
 def edit_parts(
@@ -38,15 +47,11 @@ def edit_parts(
 
 
 def _part(space: "LatentSpace", sentences: list[str], wanted: Mapping[str, Any], options: Mapping[str, Any]) -> list[Edit]:
-
-
     found: list[Edit | None] = []
     for sentence in sentences:
-        try:
-            space.processor.check([sentence])
-        except ValueError as error:
+        reason = too_long(sentence) or _refusal(space, sentence)
+        if reason:
             named = {k: str(v) for k, v in wanted.items()}
-            reason = str(error).removeprefix("sentence 1 has ")
             found.append(Edit(sentence, sentence, False, None, reason, named, {}, 1.0, 1.0, None, str(options["method"])))
         else:
             found.append(None)
@@ -55,6 +60,15 @@ def _part(space: "LatentSpace", sentences: list[str], wanted: Mapping[str, Any],
         for i, edit in zip(todo, space.edit([sentences[i] for i in todo], **options, **wanted), strict=True):
             found[i] = edit
     return [edit for edit in found if edit is not None]
+
+
+def _refusal(space: "LatentSpace", sentence: str) -> str:
+    """Why a model cannot take a sentence; empty where it can."""
+    try:
+        space.processor.check([sentence])
+    except ValueError as error:
+        return str(error).removeprefix("sentence 1 has ")
+    return ""
 
 
 def _checked(space: "LatentSpace", attributes: Any, method: Any, strength: Any, candidates: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,6 +1,5 @@
 """What the page and its API accept. Widgets have limits too, but a caller of the API goes around them; these hold for both."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
@@ -51,8 +50,8 @@ def check_number(value: Any, what: str, low: float, high: float) -> float:
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{what} must be a number from {low:g} to {high:g}, not {_kind(value)}")
-    if not math.isfinite(value) or not low <= value <= high:
-        raise ValueError(f"{what} is {value:g}; it must be from {low:g} to {high:g}")
+    if not low <= value <= high:  # first: a whole number may be too large for a float, and NaN is in no range
+        raise ValueError(f"{what} is {_shown(value)}; it must be from {low:g} to {high:g}")
     return float(value)
 
 
@@ -64,8 +63,8 @@ def check_whole(value: Any, what: str, low: int, high: int) -> int:
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{what} must be a whole number from {low} to {high}, not {_kind(value)}")
-    if not math.isfinite(value) or value != int(value) or not low <= value <= high:
-        raise ValueError(f"{what} is {value:.12g}; it must be a whole number from {low} to {high}")
+    if not low <= value <= high or value != int(value):
+        raise ValueError(f"{what} is {_shown(value)}; it must be a whole number from {low} to {high}")
     return int(value)
 
 
@@ -148,6 +147,13 @@ def refusing(endpoint: Callable) -> Callable:
             raise gr.Error(str(error), print_exception=False) from None
 
     return answer
+
+
+def _shown(value: float) -> str:
+    """A number in few characters, also one of hundreds of digits."""
+    if isinstance(value, int) and abs(value) >= 10**12:
+        return "more than 10^12" if value > 0 else "less than -10^12"
+    return f"{value:.12g}"
 
 
 def _kind(value: Any) -> str:

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from apps.limits import check_sentence
+from apps.limits import check_choice, check_sentence
 from textae.content import content_f1
-from textae.core.config import choose
 from textae.core.latent import PATHS
 from textae.space import LatentSpace
 
@@ -49,9 +48,7 @@ def between(space: LatentSpace, a: str, b: str, path: str = "lerp") -> "Path":
         ValueError: A sentence is none, or there is no such path.
     """
     ends = [check_sentence(a, "the first sentence"), check_sentence(b, "the second sentence")]
-    if not isinstance(path, str):
-        raise ValueError(f"the path must be one of {', '.join(PATHS)}")
-    way = choose(PATHS, path, "path")
+    way = PATHS[check_choice(path, "the path", list(PATHS))]
     z, told_2W = space.encode(ends), space.told(ends)
 
     def at(t_S: Tensor) -> tuple[Tensor, Tensor | None]:

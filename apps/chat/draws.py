@@ -107,7 +107,8 @@ def again(guide: "Guide", walk: Walk, intent: Intent, message: str) -> Walk:
 
 
 def _seed(walk: Walk) -> int:
-    return walk.seed + len(walk.turns)
+    """Of the next draw; pictures do not count, for a link replays the walk without them."""
+    return walk.seed + sum(not turn.pictures for turn in walk.turns)
 
 
 def _drawn_values(guide: "Guide", walk: Walk, intent: Intent) -> dict[str, str]:

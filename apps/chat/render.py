@@ -1,6 +1,6 @@
 """Turns as messages of a chat window, and a walk as what its map draws. Everything that anybody wrote is escaped here.
 
-A message is one block of HTML without blank lines, so that no Markdown is read into it.
+A message is one block of HTML without line breaks, so that no Markdown is read into it, wherever its words come from.
 """
 
 from html import escape
@@ -22,7 +22,7 @@ def messages(walk: Walk) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     before: Step | None = None
     for i, turn in enumerate(walk.turns):
-        found.append({"role": "user", "content": f'<div class="tc-asked">{escape(asked(turn))}</div>'})
+        found.append({"role": "user", "content": f'<div class="tc-asked">{plain(asked(turn))}</div>'})
         answer: dict[str, Any] = {"role": "assistant", "content": answered(turn, before)}
         if i + 1 == len(walk.turns):
             answer["options"] = [{"value": chip, "label": chip} for chip in turn.chips]
@@ -44,17 +44,17 @@ def answered(turn: Turn, before: Step | None = None) -> str:
         turn: Its turn.
         before: The step before it, whose words an edit is compared with.
     """
-    parts = [f'<p class="tc-said">{escape(turn.said)}</p>']
+    parts = [f'<p class="tc-said">{plain(turn.said)}</p>']
     if turn.step is not None:
         compared = before.sentence if turn.kind in ("edit", "part", "like", "towards") and before is not None else None
-        sentence = turn.step.sentence
-        shown = changed(sentence, compared) if compared and sentence.strip() else escape(sentence)
+        sentence = _one_line(turn.step.sentence)
+        shown = changed(sentence, _one_line(compared)) if compared and sentence.strip() else escape(sentence)
         parts.append(f'<p class="tc-here">{shown or "<i>(the empty sentence)</i>"}</p>')
     if turn.rows:
-        rows = "".join(f"<li><span>{escape(a) or '<i>(the empty sentence)</i>'}</span>" + (f"<small>{escape(b)}</small>" if b else "") + "</li>" for a, b in turn.rows)
+        rows = "".join(f"<li><span>{plain(a) or '<i>(the empty sentence)</i>'}</span>" + (f"<small>{plain(b)}</small>" if b else "") + "</li>" for a, b in turn.rows)
         parts.append(f'<ol class="tc-rows">{rows}</ol>')
     if turn.pictures:
-        cells = "".join(f'<figure><img src="{data_address(unpacked(packed))}" alt="{escape(title)}" width="84" height="84"><figcaption>{escape(title)}</figcaption></figure>' for title, packed in turn.pictures)
+        cells = "".join(f'<figure><img src="{data_address(unpacked(packed))}" alt="{plain(title)}" width="84" height="84"><figcaption>{plain(title)}</figcaption></figure>' for title, packed in turn.pictures)
         parts.append(f'<div class="tc-pictures">{cells}</div>')
     if turn.step is not None and (line := numbers(turn.step)):
         parts.append(f'<p class="tc-numbers">{line}</p>')
@@ -63,11 +63,20 @@ def answered(turn: Turn, before: Step | None = None) -> str:
 
 def numbers(step: Step) -> str:
     """The line of figures below a step, as HTML."""
-    found = [f"{escape(step.found(name))} {max(row.values()):.0%}" for name, row in sorted(step.attributes.items(), reverse=True)]
+    found = [f"{plain(step.found(name))} {max(row.values()):.0%}" for name, row in sorted(step.attributes.items(), reverse=True)]
     found += [f"KL {step.kl:.1f} nats"] if step.kl is not None else []
     found += [f"NLL {step.nll:.1f} nats"] if step.nll is not None else []
     found += [f"{step.distance:.1f} from what you typed"] if step.distance else []
     return " · ".join(found)
+
+
+def plain(words: str) -> str:
+    """Words of anybody's as HTML on one line: a blank line would end the block, and what follows would be Markdown."""
+    return escape(_one_line(words))
+
+
+def _one_line(words: str) -> str:
+    return " ".join(words.split())
 
 
 def map_of(places: Places) -> dict[str, Any]:

@@ -33,7 +33,7 @@ _ONE = threading.Lock()
 def read_digit(picture: Any, what: str = "the picture") -> np.ndarray:
     """A picture as MNIST's digits are, float32 (28, 28) in [0, 1], light on dark.
 
-    A gray picture of 28 x 28 pixels is taken as it is. Of any other, transparency is laid on white, colors become their
+    A gray picture of 28 x 28 pixels is taken as it is, or turned around where its ground is light. Of any other, transparency is laid on white, colors become their
     luminance, the ground (the median of the border) is subtracted, dark ink on a light ground is turned around, and the
     ink is scaled to 20 x 20 and centered by `normalized`.
 
@@ -43,15 +43,20 @@ def read_digit(picture: Any, what: str = "the picture") -> np.ndarray:
     with _ONE:
         pixels = _opened(_bytes(picture, what), what)
     if pixels.shape[:2] == (SIDE, SIDE) and is_colorless(pixels):
-        return (pixels[:, :, 0] / np.float32(255)).astype(np.float32)
+        light = (pixels[:, :, 0] / np.float32(255)).astype(np.float32)
+        return 1 - light if _ground(light) > 0.5 else light
     gray = with_channels(pixels, 1)[:, :, 0].astype(np.float32) / 255
-    border = np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])
-    ground = float(np.median(border))
+    ground = _ground(gray)
     ink = ground - gray if ground > 0.5 else gray - ground
     ink = np.clip(ink, 0, None)
     if ink.max() < CONTRAST:
         raise ValueError(f"{what} shows no digit: all of it looks like its border")
     return normalized(ink / ink.max())
+
+
+def _ground(gray: np.ndarray) -> float:
+    """What a picture is drawn on: the median of its border."""
+    return float(np.median(np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])))
 
 
 def normalized(ink: np.ndarray) -> np.ndarray:

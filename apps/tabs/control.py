@@ -1,5 +1,6 @@
 """The tab that edits sentences: one live, with sliders and choices, or a list of them with progress and a download."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,15 +40,16 @@ MORE = f"""
 - Several **candidates** are decoded, and the one is chosen that has the wanted values, keeps the words, and is likely.
 - The percentages are a **reader's**: a small classifier beside the model that the choice itself listens to. It is no judge: an edit
   that pleases it was partly made to. The figures in the model's card come from judges that no edit ever saw.
-- A **list** may have {MAX_ROWS} sentences of {MAX_CHARS} characters. It waits in a line of its own, and leaves nothing on the server.
+- A **list** may have {MAX_ROWS} sentences of {MAX_CHARS} characters. It waits in a line of its own. An uploaded file is deleted after an hour.
 """
 DOWNLOAD = """(found) => {
-  if (!found || !found.%(kind)s) return;
+  if (!found || !found.%(kind)s) return %(nothing)s;
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([found.%(kind)s], { type: "%(mime)s" }));
   link.download = "edits.%(kind)s";
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  return "";
 }"""
 
 
@@ -80,7 +82,7 @@ def build(shelf: Shelf) -> None:
             yield progress_bar(0, len(sentences)), "", None, alert()
             for part in edit_parts(space, sentences, _wanted(space, feeling, tense, others), method, strength, BATCH_CANDIDATES):
                 found += part
-                yield progress_bar(len(found), len(sentences)), results_table(found[:MAX_SHOWN]), gr.skip(), alert()
+                yield progress_bar(len(found), len(sentences)), results_table(found[:MAX_SHOWN]), outputs(found), alert()
         except ValueError as error:
             yield "", gr.skip(), gr.skip(), alert(error)
         else:
@@ -141,7 +143,8 @@ def build(shelf: Shelf) -> None:
     )  # fmt: skip
     stop.click(lambda: progress_bar(0, 0, "Stopped."), None, bar, cancels=[job], api_visibility="private", queue=False)
     for button, kind, mime in ((csv, "csv", "text/csv"), (jsonl, "jsonl", "application/jsonl")):
-        button.click(None, ready, None, js=DOWNLOAD % {"kind": kind, "mime": mime}, api_visibility="private", queue=False)
+        asked = {"kind": kind, "mime": mime, "nothing": json.dumps(alert(ValueError("there is nothing to download yet: edit a list first")))}
+        button.click(None, ready, many_message, js=DOWNLOAD % asked, api_visibility="private", queue=False)
 
 
 def _controls(space: LatentSpace) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:

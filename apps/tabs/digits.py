@@ -156,7 +156,8 @@ def _anomaly(shelf: Shelf) -> dict[str, Any]:
         def judged() -> str:
             found = verbs.anomaly(shelf, drawn)
             verdict = "it is odd" if found.alarm else "nothing unusual"
-            words = f"{found.p_value:.1%} of ordinary test digits are at least as odd: {verdict}."
+            share = f"{found.p_value:.1%}" if found.p_value >= 0.001 else "Fewer than 0.1%"
+            words = f"{share} of ordinary test digits are at least as odd: {verdict}."
             images = [("Drawn", found.seen), ("As the model has it", found.rebuilt), ("Where they differ", heat(found.heat))]
             return f'{strip(images, large=True)}<p class="ta-note" style="margin:8px 0 0">{words}</p>'
 

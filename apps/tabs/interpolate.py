@@ -54,14 +54,14 @@ def build(shelf: Shelf) -> None:
     if not names:
         return absent("text")
 
-    def show(model: str, a: str, b: str, way: str, become: str, t: float) -> tuple[Any, ...]:
-        """The card at the slider, the table, and what the browser keeps of the path."""
+    def show(model: str, a: str, b: str, way: str, become: str) -> tuple[Any, ...]:
+        """The table, and what the browser keeps of the path: it shows the card at the slider, wherever that is by now."""
         try:
             steps = _path(shelf.open(model, "text"), a, b, way, become).steps([i / POINTS for i in range(POINTS + 1)])
         except ValueError as error:
-            return *(gr.skip(),) * 3, alert(error), ""
+            return gr.skip(), gr.skip(), alert(error), ""
         found = _kept(steps)
-        return found["cards"][round(t * POINTS)], _table(steps[:: POINTS // (STEPS - 1)]), found, alert(), ""
+        return _table(steps[:: POINTS // (STEPS - 1)]), found, alert(), ""
 
     def choose(model: str, way: str) -> tuple[Any, Any, Any]:
         """What the model can become, and which of the two fields is shown."""
@@ -79,7 +79,7 @@ def build(shelf: Shelf) -> None:
         return a, b
 
     values = changeable(shelf.open(names[0], "text"))
-    card, table, kept, message, _ = show(names[0], *PAIRS[0], "lerp", "", 0.5)
+    table, kept, message, _ = show(names[0], *PAIRS[0], "lerp", "")
     lead(LEAD, MORE)
     model = model_choice(shelf, "text")
     with gr.Row(equal_height=True):
@@ -94,7 +94,7 @@ def build(shelf: Shelf) -> None:
         draw = gr.Button("Surprise me", variant="primary", min_width=140, elem_id="surprise", elem_classes="ta-fit")
     message = html(message, elem_classes=["ta-html", "ta-alert-slot"])
     t = gr.Slider(0, 1, 0.5, step=1 / POINTS, label="Position on the way", elem_id="position", buttons=[])
-    here = html(card, elem_id="here")
+    here = html(kept["cards"][POINTS // 2], elem_id="here")
     steps = html(table, elem_id="steps")
     with gr.Row(elem_classes="ta-tools"):
         copy = gr.Button("Copy the steps", min_width=150, size="sm", elem_id="copy", elem_classes="ta-fit")
@@ -105,9 +105,9 @@ def build(shelf: Shelf) -> None:
     )  # fmt: skip
     path = gr.JSON(kept, visible=False)
 
-    t.change(None, [t, path], here, js=MOVE, api_visibility="private", queue=False)
+    gr.on([t.change, path.change], None, [t, path], here, js=MOVE, api_visibility="private", queue=False)
     gr.on([model.change, way.input], choose, [model, way], [way, become, b], **LIVE)
-    gr.on([model.change, a.change, b.change, way.change, become.change], show, [model, a, b, way, become, t], [here, steps, path, message, copied], **LIVE)
+    gr.on([model.change, a.change, b.change, way.change, become.change], show, [model, a, b, way, become], [steps, path, message, copied], **LIVE)
     swap.click(lambda a, b: (b, a), [a, b], [a, b], api_visibility="private", show_progress="hidden", queue=False)
     draw.click(surprise, model, [a, b], **LIVE)
     copy.click(None, path, copied, js=COPY, api_visibility="private", queue=False)

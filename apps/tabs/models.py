@@ -13,7 +13,8 @@ from apps.shelf import MODALITY_NAMES, Shelf
 from apps.tabs.choice import facts, rounded
 
 MAX_CARD = 60_000  # characters of a card
-CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]*`)", re.DOTALL)
+FENCE = re.compile(r"(`{3,}|~{3,})([^`<]*)")  # begins a block of code; CommonMark takes no backtick behind backticks
+CODE = re.compile(r"(?<![`\\])`([^`\n]*<[^`\n]*)`(?!`)")
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 KINDS = {"text": "Sentences", "images": "Images"}
 
@@ -82,11 +83,33 @@ def card(shelf: Shelf, name: str) -> str:
         return safe_markdown(file.read(MAX_CARD))
 
 
+def _without_html(line: str) -> str:
+    """A line outside of code blocks: no tag but those around code of its own."""
+    line, found = line.replace("![", "["), 0
+    parts = []
+    for code in CODE.finditer(line):
+        parts += [line[found : code.start()].replace("<", "&lt;"), f"<code>{code[1].replace('<', '&lt;')}</code>"]
+        found = code.end()
+    return "".join([*parts, line[found:].replace("<", "&lt;")])
+
+
 def safe_markdown(words: str) -> str:
     """Markdown without its front matter, pictures (they would be fetched from anywhere) and HTML.
 
+    Blocks of code stay as they are where their fence begins a line: of these alone it is certain that every reader of Markdown
+    takes them for code.
+
     >>> safe_markdown("![a](https://x/y.png) <b>bold</b> `<kept>`")
-    '[a](https://x/y.png) &lt;b>bold&lt;/b> `<kept>`'
+    '[a](https://x/y.png) &lt;b>bold&lt;/b> <code>&lt;kept></code>'
     """
-    parts = CODE.split(FRONT_MATTER.sub("", words.replace("\r\n", "\n"), count=1))
-    return "".join(part if i % 2 else part.replace("<", "&lt;").replace("![", "[") for i, part in enumerate(parts)).strip()
+    lines, fence = [], ""
+    for line in FRONT_MATTER.sub("", words.replace("\r\n", "\n"), count=1).split("\n"):
+        if fence:
+            lines.append(line)
+            fence = "" if re.fullmatch(rf" {{0,3}}{fence}{fence[0]}*[ \t]*", line) else fence
+        elif opening := FENCE.fullmatch(line):
+            fence = opening[1]
+            lines.append(line)
+        else:
+            lines.append(_without_html(line))
+    return "\n".join(lines).strip()

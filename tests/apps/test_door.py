@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from apps.demo import MAX_UPLOAD, launch
-from apps.door import MAX_ADDRESSES, MAX_BODY, Buckets, Door
+from apps.door import MAX_ADDRESSES, MAX_BODY, MAX_UPLOAD_BODY, Buckets, Door
 
 
 class Clock:
@@ -101,6 +101,17 @@ def test_a_link_is_no_file(path):
 def test_a_body_may_not_be_huge():
     assert ask(Door(inside), body=b" " * (MAX_BODY + 1))[0] == 413
     assert ask(Door(inside), body=b"[" * 100_000 + b"http")[0] == 200  # not JSON: the route's own business
+
+
+def test_only_an_upload_is_not_read_and_it_says_its_length():
+    huge, form = b" " * (MAX_BODY + 1), ("content-type", "multipart/form-data; boundary=x")
+    assert ask(Door(inside), [("content-type", "multipart/x")], huge)[0] == 413
+    assert ask(Door(inside), [form], huge)[0] == 413  # not where files go
+    assert ask(Door(inside), [("content-type", "application/json"), ("content-type", "multipart/x")], b"{}")[0] == 400
+    upload = {"path": "/gradio_api/upload"}
+    assert ask(Door(inside), [form, ("content-length", str(len(huge)))], huge, **upload)[0] == 200
+    assert ask(Door(inside), [form, ("content-length", str(MAX_UPLOAD_BODY + 1))], huge, **upload)[0] == 413
+    assert ask(Door(inside), [form], huge, **upload)[0] == 411
 
 
 # --- a real server --------------------------------------------------------------------------------------------

@@ -87,6 +87,19 @@ def test_slider_changes_the_sentence_without_asking_the_server(opened):
     assert page.evaluate(SLIDING) < 2000  # it follows at all; 2 to 5 ms where nothing else runs
 
 
+def test_the_card_follows_the_slider_when_the_path_changes_under_it(opened):
+    page = opened()
+    slide(page, "position", 1)
+    expect(page.locator("#here h2")).to_have_text("At 100% of the way")
+    page.get_by_label("To", exact=True).fill("They want the dog.")
+    expect(page.locator("#here .ta-big")).to_have_text("They want the dog.")
+    page.get_by_label("From", exact=True).fill("We need rain.")
+    slide(page, "position", 0)  # while the answer is on its way
+    expect(page.locator("#steps tbody tr").first).to_contain_text("We need rain.")
+    expect(page.locator("#here .ta-big")).to_have_text("We need rain.")
+    expect(page.locator("#here h2")).to_have_text("At 0% of the way")
+
+
 # Milliseconds from a slider's event to the changed card, the middle of nine.
 SLIDING = """async () => {
   const handle = document.querySelector('#position input[type=range]'), times = [];
@@ -170,6 +183,8 @@ def test_control_edits_live_and_a_list(opened, settle, shot, tmp_path):
     shot(page, "desktop-control")
     page.get_by_role("button", name="A list of sentences").click()
     settle(page)
+    page.locator("#control-csv").click()
+    expect(page.get_by_role("alert").filter(visible=True)).to_have_text("There is nothing to download yet: edit a list first.")
     page.get_by_label("One a line").fill("I see tea.\nWe like rain.\n" + "They want a bill.\n" * 8)
     page.locator("#control-run").click()
     expect(page.locator("#control-progress")).to_contain_text("10 of 10 sentences")

@@ -4,6 +4,7 @@ Shapes: N examples, D latent dimensions, S steps of a path.
 """
 
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -397,15 +398,22 @@ class _InOrder:
         return joined[back]
 
 
+_DRAWING = threading.RLock()
+
+
 @contextmanager
 def seeded(seed: int | None) -> Iterator[None]:
-    """Draw from a generator seeded with `seed`, and leave the global one untouched; None does nothing."""
-    if seed is None:
-        yield
-        return
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield
+    """Draw from a generator seeded with `seed`, and leave the global one untouched; with None just draw.
+
+    One thread draws at a time: torch has one global generator for all of them.
+    """
+    with _DRAWING:
+        if seed is None:
+            yield
+            return
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            yield
 
 
 def as_rows(scores: Sequence[Score]) -> list[dict[str, float]]:

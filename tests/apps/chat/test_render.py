@@ -18,6 +18,15 @@ def test_everything_is_escaped():
         assert "<script" not in html and "onerror=alert" not in html.replace("onerror=alert(1)&gt;", "") and "\n" not in html
 
 
+def test_no_line_breaks_let_markdown_in():
+    """A blank line would end the block of HTML; what an imported file holds behind one would be Markdown, with pictures from anywhere."""
+    evil = "a\n\n![x](http://127.0.0.1/x.png)\r\n\n# b\u2028\x0b\x0c\x85c"
+    step = Step("say", evil, (0.0,), {}, {evil: {evil: 1.0}})
+    turn = Turn(evil, "edit", evil, step, rows=((evil, evil),), pictures=((evil, base64.b64encode(bytes(784)).decode()),))
+    for message in messages(Walk("told").answered(turn).answered(turn)):
+        assert message["content"].splitlines() == [message["content"]]
+
+
 def test_chips_are_on_the_last_answer_alone(told, begun):
     walk = told.answer(begun, "make it past")
     found = messages(walk)

@@ -35,6 +35,13 @@ def test_a_link_replays_to_the_same_walk(walk, told):
     assert again.here == walk.here and again.turns == walk.turns[:-1]
 
 
+def test_draws_after_a_picture_are_the_same_without_it(told):
+    picture = Turn("(a picture)", "picture", "I see.", pictures=(("read", base64.b64encode(bytes(784)).decode()),))
+    walk = told.answer(told.replay("told", ["surprise me"], seed=5).answered(picture), "surprise me")
+    model, seed, messages = store.from_link(store.to_link(walk))
+    assert told.replay(model, messages, seed).here == walk.here
+
+
 def test_a_link_is_small(walk):
     packed = store.to_link(walk)
     assert len(packed) < 400 and set(packed) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
@@ -65,6 +72,7 @@ REFUSED = {
     "code large": (lambda f: f["turns"][0]["step"].update(code=[1e30] * 6), "code"),
     "attributes": (lambda f: f["turns"][0]["step"].update(attributes={"tense": {"past": 7}}), "tense"),
     "no values": (lambda f: f["turns"][0]["step"].update(attributes={"tense": {}}), "no values"),
+    "kl of hundreds of digits": (lambda f: f["turns"][0]["step"].update(kl=10**400), "kl"),
     "kl": (lambda f: f["turns"][0]["step"].update(kl="much"), "kl"),
     "path": (lambda f: f["turns"][2]["step"]["path"].update(t=3), "path"),
     "picture": (lambda f: f["turns"][-1].update(pictures=[["a", "AAAA"]]), "picture"),

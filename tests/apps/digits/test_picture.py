@@ -67,8 +67,10 @@ def test_cmyk_palettes_color_and_transparency_are_converted():
 
 
 def test_a_picture_of_28_pixels_is_taken_as_it_is():
-    pixels = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)
+    pixels = np.zeros((28, 28), np.uint8)
+    pixels[4:24, 4:24] = np.random.default_rng(0).integers(0, 256, (20, 20))
     assert np.allclose(read_digit(data_address(pixels)), pixels / 255, atol=1e-6)
+    assert np.allclose(read_digit(data_address(255 - pixels)), pixels / 255, atol=1e-6)  # dark on light is turned around
     canvas = Image.fromarray(pixels).convert("RGBA")  # as a browser's canvas writes it
     assert np.allclose(read_digit(address(canvas)), pixels / 255, atol=1e-6)
 
