@@ -66,6 +66,7 @@ def train(
 
 @app.command()
 def evaluate(
+    context: typer.Context,
     sentences: Sentences = None,
     model: Model = "everyday",
     data: Annotated[str, typer.Option(help="A named data set instead of sentences: tatoeba, ptb, yelp, sst; for images mnist, digits, faces, omniglot.")] = "",
@@ -91,13 +92,12 @@ def evaluate(
     out: Out = None,
 ) -> None:
     """Likelihood, KL, mutual information, active units, reconstruction and sample quality."""
+    _check_evaluation(context)
     if edits is not None:
         from apps.judging import measure_edits
 
         found = measure_edits(edits, judge or [], fluency, references, seed)
         return emit([found], out, as_json, text=lambda row: "\n".join(f"{k:24} {short(v)}" for k, v in row.items() if k != "intervals"))
-    if card and (only or compare):
-        raise ValueError("a card holds one model's whole evaluation: leave out --only and --compare, or --card")
     from apps.evaluation import compare as side_by_side
     from apps.evaluation import evaluate as measure
     from apps.evaluation import show, write_evaluation
@@ -192,7 +192,7 @@ def bench(
 
 @app.command()
 def frontier(
-    models: Annotated[list[Path], typer.Argument(help="Folders of evaluated runs that differ in the weight of the KL.")],
+    models: Annotated[list[Path], typer.Argument(help="Folders of evaluated runs: those that differ in the weight of the KL make a line, others stand alone.")],
     chosen: Annotated[Path | None, typer.Option(help="Folder of a model to mark.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The figure: .svg, .png or .pdf.")] = Path("frontier.svg"),
 ) -> None:
@@ -244,6 +244,38 @@ def configs_cp(name: str, to: Annotated[Path, typer.Argument(help="A file or fol
         raise ValueError(f"{target} exists already; choose another name")
     target.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
     typer.echo(str(target))
+
+
+def _check_evaluation(context: typer.Context) -> None:
+    """Refuse arguments of `evaluate` that another one would have it ignore.
+
+    Raises:
+        ValueError: With the one to leave out.
+    """
+    values = context.params
+    told = {name for name in values if context.get_parameter_source(name).name not in ("DEFAULT", "DEFAULT_MAP")}
+    options = {parameter.name: max(parameter.opts, key=len) for parameter in context.command.params}
+    options["sentences"] = "sentences"
+
+    def refuse(names: tuple[str, ...], why: str) -> None:
+        if found := [options[name] for name in options if name in told and name in names]:
+            raise ValueError(f"{why}: leave out {', '.join(found)}")
+
+    of_edits, of_all = ("judge", "fluency", "references"), ("edits", "seed", "as_json", "out")
+    if values["edits"] is not None:
+        refuse(tuple(name for name in options if name not in (*of_edits, *of_all)), "--edits measures a file of edits and no model")
+    else:
+        refuse(of_edits, "only edits are judged, and there is no --edits")
+    if not values["compare"]:
+        refuse(("resamples",), "only --compare draws resamples, for its intervals")
+    else:
+        refuse(("model",), "--compare measures the models that stand in the place of sentences")
+    if values["data"]:
+        refuse(("file", "column") if values["compare"] else ("sentences", "file", "column"), f"--data {values['data']} says what to measure on")
+    else:
+        refuse(("split", "generate"), "only a named data set has splits and text to judge samples by, and there is no --data")
+    if values["card"]:
+        refuse(("only", "compare", "limit"), "a card holds one model's whole evaluation")
 
 
 def _log_to_screen() -> None:

@@ -10,6 +10,10 @@ NUM = 1000  # sentences: mutual information saturates at ln 1000 = 6.9 nats, and
 DEAF = 0.05  # share of the reconstruction that a wrong code must cost, or the decoder hardly reads it
 COLLAPSED = 0.1  # nats of KL below which a code says nothing; what training warns of too
 APART = 1.0  # nats of KL that are no mutual information, above which q(z) as a whole is not the prior
+LM = "textae_lm"  # its posterior is its prior: there is no code
+LAYERED = ("textae_rnn", "textae_transformer")  # whose decoder can be given z at every layer
+PRETRAINED = ("textae_pretrained", "textae_seq2seq")
+SENTENCES = (*LAYERED, *PRETRAINED)  # whose decoder reads words beside the code
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ def examine(space: Any, examples: list[Any], on: str, seed: int = 0) -> Diagnosi
         "nll_shuffled": torch.cat(shuffled).double().mean().item(),
     }  # fmt: skip
     kind, prior = model.config.posterior, model.config.prior
-    return Diagnosis(on=on, posterior=kind, prior=prior, num=len(examples), **measured, findings=findings(kind, prior, **measured))
+    return Diagnosis(on=on, posterior=kind, prior=prior, num=len(examples), **measured, findings=findings(kind, prior, model_type=model.config.model_type, **measured))
 
 
 def _strangers(num: int) -> Any:
@@ -116,47 +120,89 @@ def _strangers(num: int) -> Any:
 
 
 def findings(
-    posterior: str, prior: str, *, kl: float | None, mi: float | None, ln_n: float, active_units: int, latent_dim: int, nll_own: float, nll_shuffled: float
-) -> list[str]:
-    """What the figures mean and what helps, worst first; arguments as in `Diagnosis`."""
+    posterior: str, prior: str, *, model_type: str, kl: float | None, mi: float | None, ln_n: float, active_units: int, latent_dim: int,
+    nll_own: float, nll_shuffled: float,
+) -> list[str]:  # fmt: skip
+    """What the figures mean and what helps, worst first; `model_type` is the config's, the other arguments are as in `Diagnosis`."""
+    if model_type == LM:
+        return ["A language model, which has no code: its KL is 0 by construction and there is nothing to heal. It is what autoencoders are held against."]
     said, worth = [], nll_shuffled - nll_own
     deaf = worth < DEAF * nll_own
     if kl is not None and mi is not None and (kl < COLLAPSED or active_units == 0):
         said.append(
-            f"Posterior collapse: the KL is {kl:.2f} nats and {active_units} of {latent_dim} dimensions are active; every sentence has nearly the "
-            "same code. Strongest first: pretrain the encoder as an autoencoder's (train with posterior=point, then init=... with reset=[decoder, "
-            "head.logvar] and objective.kl.free_bits); objective.kl.free_bits=0.1; model.posterior_options.mean_scale=0.6 (BN-VAE); "
-            "objective.kl.weight={schedule: pi, target: 4}; a weight that climbs slowly or cycles; trainer.aggressive=100."
+            f"Posterior collapse: the KL is {kl:.2f} nats and {active_units} of {latent_dim} dimensions are active; every example has nearly the "
+            f"same code. {_against_collapse(posterior, prior, model_type)}"
         )
     elif mi is not None and kl is not None and mi < 0.5 * min(kl, ln_n):
         said.append(
-            f"The KL of {kl:.1f} nats is spent on little: codes tell sentences apart by {mi:.2f} nats (at most {ln_n:.1f} could be seen). Free bits without a "
-            "decoder that reads them look like this: trainer.aggressive=100, or a pretrained encoder (init and reset), teaches it to; "
-            "objective.bag_of_words=1 gives the code something to tell."
+            f"The KL of {kl:.1f} nats is spent on little: codes tell examples apart by {mi:.2f} nats (at most {ln_n:.1f} could be seen). {_worth_its_kl(posterior, model_type)}"
         )
     if deaf:
-        said.append(
-            f"The decoder hardly listens: another sentence's code costs it {worth:.2f} nats of {nll_own:.1f}. Weaken what it does without the code: "
-            "data.word_drop=0.3 or model.dropout=0.4; or bring the code closer: model.latent_to_layers=true."
-        )
+        said.append(f"The decoder hardly listens: another example's code costs it {worth:.2f} nats of {nll_own:.1f}. {_to_be_heard(model_type)}")
     if posterior == "quantized" and kl is not None and active_units == 0:
-        said.append("Every sentence gets the same codes: raise objective.commitment or lower the codebook's revive_after, so that dead codes come back sooner.")
+        said.append("Every example gets the same codes: raise objective.commitment or lower the codebook's revive_after, so that dead codes come back sooner.")
     if mi is not None and kl is not None and not said and mi < 0.9 * ln_n and kl - mi > APART:
         said.append(
-            f"Codes as a whole lie {kl - mi:.1f} nats from the prior (KL less mutual information), so samples of it decode worse than reconstructions. Fit a prior to "
-            "them (the section prior: {name: flow}), or let one learn with the model (model.prior=vamp or learned_mixture)."
+            f"Codes as a whole lie {kl - mi:.1f} nats from the prior (KL less mutual information), so samples of it decode worse than reconstructions. {_nearer_prior(posterior)}"
         )
     if not deaf and 0 < active_units < latent_dim / 4:
-        said.append(
-            f"Only {active_units} of {latent_dim} dimensions are in use. That is no illness: a smaller model.latent_dim says as much; or "
-            "objective.kl.free_bits per dimension wakes the others up."
-        )
+        free = "; or objective.kl.free_bits per dimension wakes the others up" if _by_dimension(posterior, prior) else ""
+        said.append(f"Only {active_units} of {latent_dim} dimensions are in use. That is no illness: a smaller model.latent_dim says as much{free}.")
     if kl is None and not deaf:
         said.append(
             "A point has no KL and no bound; the decoder reads it. Whether samples are any good depends on the prior: "
             + ("nothing drew the codes to N(0, I) unless the objective has latent_adversary or mmd, so fit one, such as prior: {name: mixture}." if prior == "standard" else f"here {prior}.")
         )
     return said or [f"Healthy: the decoder reads its code, which is worth {worth:.1f} nats of the {nll_shuffled:.1f} that a wrong one costs."]
+
+
+def _by_dimension(posterior: str, prior: str) -> bool:
+    """Whether the KL is a sum over dimensions, which free bits could be given to one by one: as `objective.kl` refuses the others."""
+    return posterior == "hierarchical" or (posterior == "gaussian" and prior == "standard")
+
+
+def _against_collapse(posterior: str, prior: str, model_type: str) -> str:
+    """Remedies that a family and a kind of model can take, strongest first."""
+    steered = "objective.kl.weight={schedule: pi, target: 4}; a weight that climbs slowly or cycles"
+    if posterior == "vmf":
+        return (
+            "A sphere's KL depends on its concentration alone, so fix that: model.posterior_options.kappa=80, as in text/ptb_vmf, makes the KL "
+            "a constant that training cannot push to zero. With one already, a higher kappa makes codes sharper."
+        )
+    free = "objective.kl.free_bits=0.1" if _by_dimension(posterior, prior) else "objective.kl.free_bits=4 with objective.kl.free_bits_per=batch"
+    if posterior != "gaussian" or model_type not in SENTENCES:
+        return f"Strongest first: {free}; {steered}."
+    scaled = "" if prior == "vamp" else "model.posterior_options.mean_scale=0.6 (BN-VAE); "
+    return (
+        "Strongest first: pretrain the encoder as an autoencoder's (train with posterior=point, then init=... with reset=[decoder, "
+        f"head.logvar] and objective.kl.free_bits); {free}; {scaled}{steered}; trainer.aggressive=100."
+    )
+
+
+def _worth_its_kl(posterior: str, model_type: str) -> str:
+    """What teaches a decoder to read codes that cost enough already."""
+    if model_type not in SENTENCES:
+        return "This decoder is given little else, so a smaller weight of the KL lets codes differ by more."
+    pretrained = ", or a pretrained encoder (init and reset)," if posterior == "gaussian" else ""
+    cause = "A constant concentration without" if posterior == "vmf" else "Free bits without"
+    return f"{cause} a decoder that reads them look like this: trainer.aggressive=100{pretrained} teaches it to; objective.bag_of_words=1 gives the code something to tell."
+
+
+def _to_be_heard(model_type: str) -> str:
+    """What a kind of decoder could do to depend on its code."""
+    if model_type not in SENTENCES:
+        return "It is given little else, so the codes themselves differ too little: lower the weight of what holds them together, or train longer."
+    if model_type in PRETRAINED:
+        return "Weaken what it does without the code: data.word_drop=0.3; or bring the code closer: model.latent_to_memory=true beside model.latent_to_embedding=true."
+    return "Weaken what it does without the code: data.word_drop=0.3 or model.dropout=0.4; or bring the code closer: model.latent_to_layers=true."
+
+
+def _nearer_prior(posterior: str) -> str:
+    """What brings prior and codes together."""
+    if posterior == "vmf":  # no other prior has its draws on the sphere
+        return "The sphere has no other prior: objective.mmd draws codes as a whole to it, and so does a smaller model.posterior_options.kappa."
+    learned = ", or let one learn with the model (model.prior=vamp or learned_mixture)" if posterior == "gaussian" else ""
+    return f"Fit a prior to them (the section prior: {{name: flow}}){learned}."
 
 
 def as_dict(diagnosis: Diagnosis) -> dict[str, Any]:

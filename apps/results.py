@@ -21,6 +21,7 @@ COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "bleu": ("BLEU", "{:.1f}".format),
     "exact_match": ("exact %", "{:.1f}".format),
     "forward_ratio": ("forward ×", "{:.2f}".format),
+    "forward_spelled_ratio": ("forward, spelled ×", "{:.2f}".format),
     "reverse_ratio": ("reverse ×", "{:.2f}".format),
     "lm_forward_ratio": ("LM forward ×", "{:.2f}".format),
     "lm_reverse_ratio": ("LM reverse ×", "{:.2f}".format),

@@ -12,6 +12,7 @@ from apps.modalities.checks import init_folder
 from textae.core.config import call, dump_config
 
 logger = logging.getLogger(__name__)
+LIMIT = 200_000  # codes that a prior is fitted to after training
 PROCESSOR = "processor"  # in the run's folder: the tokenizer that a resumed run takes up again
 
 
@@ -130,12 +131,12 @@ def fit_prior(folder: Path, config: Mapping[str, Any], batches: Any) -> None:
 
     from textae.core.card import read_figures
     from textae.core.files import whole_folder
-    from textae.core.prior import PRIORS
+    from textae.core.prior import PRIORS, WITHOUT_DENSITY
     from textae.core.space import seeded
 
     space = of_model(config["model"]["name"]).space_class().from_pretrained(folder)
     spec = dict(config["prior"])
-    name, fit, limit = spec.pop("name"), spec.pop("fit", None) or {}, spec.pop("limit", 200_000)
+    name, fit, limit = spec.pop("name"), spec.pop("fit", None) or {}, spec.pop("limit", LIMIT)
     started = time.perf_counter()
     seed = config.get("trainer", {}).get("seed", 0)
     parts, count = [], 0
@@ -149,11 +150,15 @@ def fit_prior(folder: Path, config: Mapping[str, Any], batches: Any) -> None:
         codes = torch.cat(parts)[:limit]
         prior = call(PRIORS[name], {"dim": space.latent_dim, **spec}, where="prior")
         density = call(prior.fit, {"z_ND": codes, "seed": seed, **fit}, where="prior.fit")
-    with torch.no_grad():
-        before = torch.cat([space.model.prior.log_prob(part) for part in codes.split(4096)]).mean().item()
     former = {"standard": "N(0, I)", "uniform_codes": "the uniform"}.get(space.model.config.prior, space.model.config.prior)
     what = "log probability" if name == "codes" else "log density"
-    words = f"{name} fitted after training to {len(codes):,} codes: {what} {density:.2f} nats, {former} gives {before:.2f}"
+    if space.model.config.prior in WITHOUT_DENSITY:
+        compared = f"no density before ({former})"
+    else:
+        with torch.no_grad():
+            before = torch.cat([space.model.prior.log_prob(part) for part in codes.split(4096)]).mean().item()
+        compared = f"{former} gives {before:.2f}"
+    words = f"{name} fitted after training to {len(codes):,} codes: {what} {density:.2f} nats, {compared}"
     logger.info("prior: %s", words)
     space.model.set_prior(name, prior, spec)
     figures = read_figures(folder)

@@ -6,7 +6,8 @@ from types import ModuleType
 from typing import Any
 
 from apps.modalities import MODALITIES, modality, of_model
-from textae.core.config import arguments, call, check_keys, choose, read_config
+from apps.run import LIMIT
+from textae.core.config import arguments, call, check_counts, check_keys, choose, read_config
 
 SECTIONS = ("init", "reset", "model", "data", "objective", "trainer", "prior", "save", "card", "out")  # and what its modality adds
 CARD_KEYS = ("name", "title", "summary", "license", "data", "describes", "terms", "limits", "use")
@@ -59,8 +60,11 @@ def _check_model(config: Mapping[str, Any], kind: ModuleType) -> None:
     from textae.core.autoencoder import make_config
     from textae.core.objectives import Objective
     from textae.core.options import TrainerOptions
+    from textae.core.prior import FITTED
 
-    make_config(kind.model_classes(config["model"]["name"])[0], {k: v for k, v in config["model"].items() if k != "name"})
+    made = make_config(kind.model_classes(config["model"]["name"])[0], {k: v for k, v in config["model"].items() if k != "name"})
+    if made.prior in FITTED:
+        raise ValueError(f"model.prior={made.prior} is fitted after training: use the section prior: {{name: {made.prior}}}, and leave model.prior out")
     Objective.from_config(config["objective"], kind.terms())
     call(TrainerOptions, config.get("trainer", {}), where="trainer")
 
@@ -85,9 +89,14 @@ def _check_prior(config: Mapping[str, Any], kind: ModuleType) -> None:
         if model.posterior == "quantized" and prior["name"] == "codes":
             prior |= {k: v for k, v in code_sizes(model).items() if k not in prior}
     options = {k: v for k, v in prior.items() if k not in ("name", "fit", "limit")}
-    call(prior_class, {"dim": config["model"].get("latent_dim", config_class.latent_dim), **options}, where="prior")
-    known = [k for k in arguments(prior_class.fit) if k not in ("z_ND", "seed")] if prior["name"] != "standard" else []
-    check_keys(prior.get("fit") or {}, known, "prior.fit")
+    made = call(prior_class, {"dim": config["model"].get("latent_dim", config_class.latent_dim), **options}, where="prior")
+    check_counts("prior", limit=(limit := prior.get("limit", LIMIT)))
+    if prior["name"] == "standard":
+        check_keys(prior.get("fit") or {}, [], "prior.fit")
+        return
+    defaults = {k: p.default for k, p in arguments(made.fit).items() if k not in ("z_ND", "seed")}
+    check_keys(fit := prior.get("fit") or {}, defaults, "prior.fit")
+    call(made.check_fit, {"num": limit, **defaults, **fit}, where="prior.fit")
 
 
 def _check_rest(config: Mapping[str, Any]) -> None:

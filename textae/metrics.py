@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textae.ngram import TrigramLM, check_sentences, vocabulary_of, words
+from textae.spelling import SpelledLM
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -166,7 +167,8 @@ class SampleQuality:
     """Samples against real text under one trigram model and one vocabulary; read the ratios, and the reverse one first.
 
     Forward perplexity alone is worthless: dull, typical sentences score far below real text. Reverse perplexity suffers
-    from whatever the samples lack.
+    from whatever the samples lack. Both take every word outside the vocabulary for the same likely one, so that a text of invented
+    words passes for fluent: `unknown` far above `unknown_real` says so, and `forward_spelled_ratio` charges for it.
     """
 
     forward_ppl: float
@@ -175,6 +177,16 @@ class SampleQuality:
     """`valid`, under the same model."""
     forward_ratio: float
     """forward_ppl / forward_ppl_real: below 1 is duller than real text or copied from `train`, above 1 less fluent."""
+    forward_spelled_ppl: float
+    """As forward_ppl, and each unknown word is charged for its spelling too: `textae.spelling`."""
+    forward_spelled_ppl_real: float
+    """The same of `valid`."""
+    forward_spelled_ratio: float
+    """forward_spelled_ppl / forward_spelled_ppl_real: as forward_ratio, and invented words are no way to lower it."""
+    unknown: float
+    """Percent of the samples' words that the vocabulary lacks."""
+    unknown_real: float
+    """The same of `valid`."""
     reverse_ppl: float
     """`valid`, under the model of the samples."""
     reverse_ppl_real: float
@@ -232,6 +244,8 @@ def sample_quality(
     vocabulary = vocabulary_of(train, min_count=2)
     judge = TrigramLM.fit(train, vocabulary=vocabulary)
     forward, forward_real = judge.perplexity(used), judge.perplexity(valid)
+    speller = SpelledLM.fit(train, judge)
+    spelled, spelled_real = speller.perplexity(used), speller.perplexity(valid)
     reverse = TrigramLM.fit(used, vocabulary=vocabulary).perplexity(valid)
     reverse_real = TrigramLM.fit(real, vocabulary=vocabulary).perplexity(valid)
     seen = set(train)
@@ -239,6 +253,11 @@ def sample_quality(
         forward_ppl=forward,
         forward_ppl_real=forward_real,
         forward_ratio=forward / forward_real,
+        forward_spelled_ppl=spelled,
+        forward_spelled_ppl_real=spelled_real,
+        forward_spelled_ratio=spelled / spelled_real,
+        unknown=speller.unknown(used),
+        unknown_real=speller.unknown(valid),
         reverse_ppl=reverse,
         reverse_ppl_real=reverse_real,
         reverse_ratio=reverse / reverse_real,

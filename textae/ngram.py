@@ -134,6 +134,8 @@ class TrigramLM:
     def perplexity(self, sentences: Sequence[str]) -> float:
         """exp(total nats / total of (words + one end a sentence)), words as `words` splits them, unknown ones included.
 
+        An unknown word costs what `<unk>` does, whatever its letters: `textae.spelling` charges for these too.
+
         Raises:
             ValueError: `sentences` is empty or a single string.
         """

@@ -7,6 +7,7 @@ import torch
 
 from apps import doctor
 from textae.core.latent import PointPosterior
+from textae.models.lm import SentenceLM, SentenceLMConfig
 from textae.models.rnn import RNNVAE, RNNVAEConfig
 from textae.space import LatentSpace
 
@@ -80,9 +81,56 @@ def test_every_family_is_examined(family, tiny_space):
      ("point", "standard", {"kl": None, "mi": None}, ["fit one"]), ("point", "generator", {"kl": None, "mi": None}, ["here generator"])],
 )  # fmt: skip
 def test_words_for_what_was_found(posterior, prior, changes, words):
-    said = doctor.findings(posterior, prior, **{**HEALTHY, **changes})
+    said = doctor.findings(posterior, prior, **{"model_type": "textae_rnn", **HEALTHY, **changes})
     assert len(said) == (2 if words[-1] in ("hardly listens", "same codes") else 1)
     assert all(word in " ".join(said) for word in words)
+
+
+ILL = {  # every finding that figures can lead to
+    "collapse": {"kl": 0.02, "mi": 0.0, "active_units": 0, "nll_shuffled": 20.1},
+    "spent": {"kl": 6.0, "mi": 0.4},
+    "apart": {"kl": 9.0, "mi": 5.0},
+    "idle": {"kl": 6.0, "active_units": 5},
+}
+
+
+@pytest.mark.parametrize("ill", ILL)
+def test_a_sphere_is_told_nothing_that_only_a_gaussian_has(ill):
+    """The flaw: head.logvar, free bits per dimension, mean_scale and other priors were prescribed, and configs with them are refused."""
+    said = " ".join(doctor.findings("vmf", "sphere", model_type="textae_rnn", **{**HEALTHY, **ILL[ill]}))
+    assert not any(word in said for word in ("logvar", "free_bits", "mean_scale", "pretrain", "flow", "vamp"))
+    assert "kappa" in said or ill not in ("collapse", "apart")
+
+
+def test_what_was_prescribed_can_be_trained(tiny_space):
+    """Free bits and mean_scale as the doctor words them, for every family and prior that he words them for."""
+    from textae.core.objectives import Objective
+    from textae.objectives import TERMS
+
+    size = dict(vocab_size=len(tiny_space.processor.tokenizer), latent_dim=6, embedding_dim=8, hidden_dim=8, encoder_hidden_dim=8)
+    for family, prior in [("gaussian", "standard"), ("gaussian", "vamp"), ("gaussian", "learned_mixture"), ("hierarchical", "hierarchical")]:
+        said = " ".join(doctor.findings(family, prior, model_type="textae_rnn", **{**HEALTHY, **ILL["collapse"]}))
+        free = {"free_bits": 4.0, "free_bits_per": "batch"} if "free_bits_per=batch" in said else {"free_bits": 0.1}
+        options = {"mean_scale": 0.6} if "mean_scale=0.6" in said else {}
+        model = RNNVAE(RNNVAEConfig(**size, posterior=family, prior=prior, posterior_options=options))
+        Objective.from_config({"reconstruction": None, "kl": free}, TERMS).bind(model)
+        assert ("head.logvar" in said) == (family == "gaussian") and ("mean_scale" in said) == (prior in ("standard", "learned_mixture"))
+
+
+@pytest.mark.parametrize("ill", ILL)
+def test_other_decoders_are_not_sent_to_settings_of_sentences(ill):
+    for kind in ("textae_mlp", "textae_topics"):
+        said = " ".join(doctor.findings("gaussian", "standard", model_type=kind, **{**HEALTHY, **ILL[ill]}))
+        assert not any(word in said for word in ("word_drop", "latent_to_layers", "bag_of_words", "aggressive", "mean_scale", "head.logvar"))
+    pretrained = doctor.findings("gaussian", "standard", model_type="textae_pretrained", **{**HEALTHY, **ILL["collapse"]})
+    assert "latent_to_memory" in pretrained[1] and "latent_to_layers" not in pretrained[1]
+
+
+def test_a_language_model_has_nothing_to_heal(tiny_space):
+    """The flaw: it has no code, and was told to pretrain the encoder that it has not."""
+    config = SentenceLMConfig(vocab_size=len(tiny_space.processor.tokenizer), embedding_dim=8, hidden_dim=8)
+    found = doctor.examine(LatentSpace(SentenceLM(config), tiny_space.processor, examples=tiny_space.examples), list(tiny_space.examples), "x")
+    assert found.kl == 0 and len(found.findings) == 1 and "has no code" in found.findings[0] and "nothing to heal" in found.findings[0]
 
 
 def test_what_it_cannot_examine():

@@ -1,11 +1,13 @@
 """Aggressive training: who moves when, when it ends, and that a resumed run goes on as if nothing had been."""
 
 import json
+import math
 
 import pytest
 import torch
 
-from textae.core.aggressive import encoder_parameters, held, train_encoder
+from textae.core import aggressive
+from textae.core.aggressive import encoder_parameters, held, held_out_information, train_encoder
 from textae.core.options import TrainerOptions
 
 pytestmark = pytest.mark.filterwarnings("ignore:posterior collapse")
@@ -27,6 +29,22 @@ def test_steps_end_with_the_first_window_that_is_no_better():
 def test_long_and_short_batches_compare_by_their_tokens():
     steps = iter([(10.0, 10.0), (90.0, 100.0), (1.0, 1.0)])  # 1.0, then 0.9, then 1.0 nats a token
     assert train_encoder(lambda: next(steps), most=10, window=1) == 3
+
+
+def test_information_is_of_the_whole_split_and_not_of_its_shortest_sentences(processor, new_model, sentences, monkeypatch):
+    monkeypatch.setattr(aggressive, "EXAMPLES", 5)
+    model, seen = new_model(processor), []
+    batches = [processor(sorted(sentences, key=len)[start : start + 4]) for start in range(0, 22, 4)]  # 6 batches, 24 sentences
+    encode = model.encode
+    model.encode = lambda **batch: seen.append(batch["input_ids"]) or encode(**batch)
+    information = held_out_information(model, lambda: iter(batches))
+    rows = [batches[i // 4]["input_ids"][i % 4] for i in (0, 4, 9, 14, 19)]
+    assert [list(row) for row in torch.nn.utils.rnn.pad_sequence([r for part in seen for r in part], True)] == [list(row) for row in torch.nn.utils.rnn.pad_sequence(rows, True)]
+    assert 0 <= information <= math.log(5)
+    monkeypatch.setattr(aggressive, "EXAMPLES", 100)
+    seen.clear()
+    held_out_information(model, lambda: iter(batches))
+    assert sum(map(len, seen)) == 24, "all where there are no more"
 
 
 def test_held_parameters_come_back_as_they_were(processor, new_model):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from textae.core.card import FIGURES, read_figures, render_card, write_figures
+from textae.core.card import FIGURES, LABELS, read_figures, render_card, write_figures
 
 TRAINING = {"command": "textae train --config x", "seed": 3, "validation_loss": 12.5}
 
@@ -37,3 +37,10 @@ def test_figures_and_card_are_written_together(tmp_path):
     write_figures(tmp_path, {"model": {"name": "mlp"}}, {"training": TRAINING})
     assert read_figures(tmp_path) == json.loads((tmp_path / FIGURES).read_text()) == {"training": TRAINING}
     assert (tmp_path / "README.md").read_text() == render_card({"model": {"name": "mlp"}}, {"training": TRAINING})
+
+
+def test_a_card_tells_unknown_words_of_samples_from_those_of_real_text():
+    figures = {"forward_ratio": 0.65, "forward_spelled_ratio": 9.5, "unknown": 85.8, "unknown_real": 0.87}
+    assert [key for key in LABELS if key in figures] == list(figures)
+    card = render_card({}, {"evaluation": figures})
+    assert "charged for their spelling too | 9.50 | × |" in card and "vocabulary | 85.80 | % |" in card and "validation text | 0.87 | % |" in card

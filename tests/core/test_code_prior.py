@@ -208,7 +208,7 @@ def test_one_row_is_too_few():
 
 @pytest.mark.parametrize("option", [{"steps": 0}, {"batch_size": 0}, {"held_out": 1.0}, {"held_out": 0.0}])
 def test_impossible_fits_are_refused(option):
-    with pytest.raises(ValueError, match=f"prior.fit: .*{next(iter(option))}="):
+    with pytest.raises(ValueError, match=f"prior.fit: {next(iter(option))} is "):
         CodeSequence(**SIZES, **TINY).fit(points(ROWS), **option)
 
 

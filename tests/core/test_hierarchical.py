@@ -1,10 +1,12 @@
 """Groups of a Gaussian code: densities that factor, KL that is summed, draws that go from the top."""
 
+import math
+
 import pytest
 import torch
 from torch.testing import assert_close
 
-from textae.core.hierarchical import HierarchicalHead, HierarchicalPrior, group_sizes
+from textae.core.hierarchical import HierarchicalGaussian, HierarchicalHead, HierarchicalPrior, group_sizes
 from textae.core.latent import gaussian_log_prob, join
 from textae.core.metrics import kl_parts, mutual_information
 
@@ -31,6 +33,35 @@ def test_density_is_the_product_of_the_groups(parts):
     below = prior.at(z)
     assert (below.mean[..., :2] == 0).all() and (below.logvar[..., :2] == 0).all() and below.mean[..., 2:].abs().min() > 0
     assert_close(prior.log_prob(z), gaussian_log_prob(z, below.mean, below.logvar))
+
+
+def test_codes_held_against_every_example_have_the_same_density(parts):
+    """(3, 1, D) instead of (3, 4, D): the first layers read features and codes apart."""
+    _, _, q = parts
+    z = torch.randn(3, 5)
+    assert_close(q.log_prob(z[:, None]), q.log_prob(z[:, None].expand(3, 4, 5)))
+
+
+def test_information_of_pairs_does_not_carry_their_features(monkeypatch):
+    """No tensor is as large as pairs times features; the value is that of the densities pair by pair."""
+    torch.manual_seed(0)
+    head = HierarchicalHead(300, 4, hidden_dim=8)
+    q, sizes = head(torch.randn(60, 300)), []
+    with torch.no_grad():
+        z = q.sample()
+        pairs = torch.stack([q.log_prob(one.expand(60, 4)) for one in z]).double()
+        monkeypatch.setattr(HierarchicalGaussian, "sample", lambda self: z)
+
+        class Watch(torch.utils._python_dispatch.TorchDispatchMode):
+            def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+                result = function(*args, **kwargs or {})
+                sizes.extend(r.numel() for r in (result if isinstance(result, tuple | list) else [result]) if isinstance(r, torch.Tensor))
+                return result
+
+        with Watch():
+            found = mutual_information(q)
+    assert found == pytest.approx((pairs.diagonal() - pairs.logsumexp(1) + math.log(60)).mean().item(), abs=1e-5)
+    assert max(sizes) == 60 * 60 * 8, "pairs times hidden units"
 
 
 def test_kl_is_summed_over_groups_and_is_the_mean_log_ratio(parts):

@@ -15,6 +15,7 @@ from textae.core.latent import (
     DiagonalGaussian,
     PointPosterior,
     PosteriorHead,
+    clamp_logvar,
     gaussian_log_prob,
     lerp,
     slerp,
@@ -151,6 +152,33 @@ def test_head_clamps_logvar_and_stays_float32():
     posterior = head.bfloat16()(torch.ones(1, 2, dtype=torch.bfloat16))
     assert posterior.mean.dtype == posterior.logvar.dtype == torch.float32
     assert DiagonalGaussian(torch.zeros(1, 1), torch.tensor([[LOGVAR_MIN]])).kl().isfinite().all()
+
+
+def test_a_variance_beyond_its_limit_finds_back():
+    """The KL of a code that went beyond while nothing kept it; the plain clamp has no gradient there."""
+    for far in (-11.0, 9.0):
+        logvar = torch.full((1, 1), far, requires_grad=True)
+        optimizer = torch.optim.SGD([logvar], lr=0.1 if far < 0 else 1e-3)
+        for _ in range(60):
+            optimizer.zero_grad()
+            DiagonalGaussian(torch.zeros(1, 1), clamp_logvar(logvar)).kl().sum().backward()
+            optimizer.step()
+        assert LOGVAR_MIN < logvar.item() < LOGVAR_MAX
+
+
+def test_a_clamped_variance_goes_no_further_and_is_the_clamp_inside():
+    x = torch.tensor([-11.0, -11.0, LOGVAR_MIN, 0.3, LOGVAR_MAX, 9.0, 9.0], requires_grad=True)
+    push = torch.tensor([1.0, -1.0, 0.7, -0.2, 0.4, 1.0, -1.0])
+    with torch.autocast("cpu", torch.bfloat16):
+        clamped = clamp_logvar(x)
+    assert torch.equal(clamped, x.clamp(LOGVAR_MIN, LOGVAR_MAX)) and clamped.dtype == torch.float32
+    expected = torch.tensor([0.0, -1.0, 0.7, -0.2, 0.4, 1.0, 0.0])
+    assert torch.equal(torch.autograd.grad((clamped * push).sum(), x)[0], expected)
+    assert torch.equal(torch.func.grad(lambda y: (clamp_logvar(y) * push).sum())(x.detach()), expected)
+    rows = torch.func.vmap(torch.func.grad(lambda y, p: (clamp_logvar(y) * p).sum()))(x.detach().expand(2, -1), torch.stack([push, push]))
+    assert torch.equal(rows, expected.expand(2, -1))
+    with torch.no_grad():
+        assert torch.equal(clamp_logvar(x), clamped)
 
 
 # --- paths ------------------------------------------------------------------------------------------------------

@@ -216,7 +216,10 @@ def test_a_component_without_points_keeps_a_density():
 @pytest.mark.parametrize(
     "make, message",
     [(lambda: GaussianMixture(2, 0), "components is 0"), (lambda: GaussianMixture(2, 9).fit(torch.zeros(9, 2)), "9 codes cannot fit 9"),
-     (lambda: Flow(1), "latent_dim must be at least 2; use `mixture`")],
+     (lambda: Flow(1), "latent_dim must be at least 2; use `mixture`"), (lambda: Flow(2, layers=-1), "layers is -1"), (lambda: Flow(2, hidden_dim=0), "hidden_dim is 0"),
+     (lambda: Flow(2).fit(torch.zeros(9, 2), held_out=1.0), "held_out is 1.0"), (lambda: Flow(2).fit(torch.zeros(9, 2), held_out=0.9), "of 9 codes, held_out=0.9"),
+     (lambda: Flow(2).fit(torch.zeros(9, 2), steps=0), "steps is 0"), (lambda: GaussianMixture(2, 1).fit(torch.zeros(9, 2), ridge=-1), "ridge is -1"),
+     (lambda: GaussianMixture(2, 1).fit(torch.zeros(9, 2), iterations=0), "iterations is 0")],
 )  # fmt: skip
 def test_impossible_priors_are_refused(make, message):
     with pytest.raises(ValueError, match=message):

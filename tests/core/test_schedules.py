@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from textae.core.schedules import SCHEDULES, Constant, Cosine, Cyclical, Linear, Logistic, build_schedule
+from textae.core.schedules import SCHEDULES, Constant, Cosine, CosineRamp, Cyclical, Linear, Logistic, build_schedule
 
 # name: (arguments, value at step 0, value long after the end)
 CASES = {
@@ -13,7 +13,7 @@ CASES = {
     "linear": ({"start": 0.1, "end": 0.7, "steps": 40, "warmup": 10}, 0.1, 0.7),
     "logistic": ({"start": 0.1, "end": 0.7, "midpoint": 50, "rate": 0.2, "warmup": 10}, 0.1, 0.7),
     "cyclical": ({"start": 0.1, "end": 0.7, "steps": 40, "cycles": 2, "warmup": 10}, 0.1, 0.7),
-    "cosine": ({"start": 0.7, "end": 0.1, "steps": 40, "warmup": 9}, 0.07, 0.1),
+    "cosine": ({"start": 0.1, "end": 0.7, "steps": 40, "warmup": 10}, 0.1, 0.7),
 }
 JUMPS = {"cyclical": [30]}  # steps at which a restart is documented
 
@@ -40,7 +40,7 @@ def test_starts_and_ends_where_it_says_and_stays_between(case):
     _, schedule, first, last = case
     assert schedule(0) == pytest.approx(first)
     assert schedule(10_000) == pytest.approx(last) and schedule(10**9) == pytest.approx(last)
-    assert all(0.07 - 1e-12 <= schedule(step) <= 0.7 + 1e-12 for step in range(200))
+    assert all(0.1 - 1e-12 <= schedule(step) <= 0.7 + 1e-12 for step in range(200))
     assert all(isinstance(schedule(step), float) and math.isfinite(schedule(step)) for step in (0, 1, 10**9))
 
 
@@ -57,6 +57,35 @@ def test_negative_counts_are_refused(name):
     for key in counts:
         with pytest.raises(ValueError, match=f"schedule {name}: {key} is -1"):
             SCHEDULES[name](**{key: -1})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_counts_that_are_no_numbers_are_refused(name, value):
+    for key in ("steps", "warmup", "midpoint", "cycles", "ramp", "rate"):
+        if key in SCHEDULES[name].__dataclass_fields__:
+            with pytest.raises(ValueError, match=f"schedule {name}: .*{key}.*{value}"):
+                SCHEDULES[name](**{key: value})
+
+
+@pytest.mark.parametrize("rate", [-0.1, 0.0])
+def test_a_logistic_that_never_gets_to_its_end_is_refused(rate):
+    with pytest.raises(ValueError, match="rate is .*must be a finite number above 0"):
+        build_schedule({"schedule": "logistic", "rate": rate})
+
+
+@pytest.mark.parametrize("name", [name for name in SCHEDULES if name != "constant"])
+def test_every_weight_climbs_from_0_to_1_and_waits_at_its_start(name):
+    """The flaw: `cosine` was the curve of a learning rate, so that a weight fell from 1 to 0."""
+    schedule, waiting = build_schedule(name), build_schedule({"schedule": name, "start": 0.2, "warmup": 5})
+    assert schedule(0) == pytest.approx(0.0, abs=0.01) and schedule(10**9) == 1.0
+    assert [waiting(step) for step in range(5)] == [0.2] * 5
+
+
+def test_cosine_ramp_by_its_definition():
+    schedule = CosineRamp(start=1.0, end=3.0, steps=8, warmup=2)
+    assert [schedule(s) for s in (0, 1, 2, 4, 6, 8, 10, 11)] == pytest.approx([1, 1, 1, 2 - math.sqrt(0.5), 2, 2 + math.sqrt(0.5), 3, 3])
+    assert CosineRamp(steps=0)(0) == 1.0
 
 
 def test_linear_waits_climbs_and_stays():
@@ -89,7 +118,7 @@ def test_cyclical_refuses_what_is_no_cycle(options):
         Cyclical(**options)
 
 
-def test_cosine_warms_up_then_falls_to_its_end():
+def test_cosine_of_a_learning_rate_warms_up_then_falls_to_its_end():
     schedule = Cosine(start=1.0, end=0.2, steps=100, warmup=4)
     assert [schedule(s) for s in range(5)] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
     assert schedule(54) == pytest.approx(0.6)
@@ -100,7 +129,7 @@ def test_cosine_warms_up_then_falls_to_its_end():
 def test_build_schedule_takes_numbers_mappings_and_functions():
     assert build_schedule(2) == Constant(2.0) and build_schedule(0.5)(99) == 0.5
     assert build_schedule({"schedule": "linear", "end": 0.4, "steps": 20})(10) == pytest.approx(0.2)
-    assert build_schedule("cosine") == Cosine()
+    assert build_schedule("cosine") == CosineRamp()
     function = Linear()
     assert build_schedule(function) is function
 

@@ -100,6 +100,38 @@ def test_reverse_perplexity_punishes_missing_words_that_forward_does_not():
     assert bad.distinct_1 < good.distinct_1
 
 
+def gibberish(num_sentences, seed):
+    rng = random.Random(seed)
+    return [" ".join("".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=rng.randint(2, 8))) for _ in range(5)) + " ." for _ in range(num_sentences)]
+
+
+def named(num_sentences, seed):
+    """Sentences whose words are mostly known, and with one chance in five a name that hardly occurs again."""
+    rng = random.Random(seed)
+    known = [*NOUNS, *VERBS, *" ".join(PLACES).split(), *"a some every old small gray here now then soon often never".split()]
+
+    def word():
+        return rng.choice(known) if rng.random() < 0.8 else "".join(rng.choice("bdklmnrst") + rng.choice("aeiou") for _ in range(rng.randint(3, 4)))
+
+    return [" ".join(word() for _ in range(6)) + " ." for _ in range(num_sentences)]
+
+
+def test_random_letters_are_judged_worse_than_real_text():
+    """The flaw: `<unk>` carried the mass of all rare words, so that whatever nobody ever wrote was cheap."""
+    train, valid = named(600, seed=2), named(150, seed=3)
+    nonsense, real = (sample_quality(samples, train, valid) for samples in (gibberish(200, seed=1), named(200, seed=1)))
+    assert nonsense.forward_ratio < 0.8 and nonsense.forward_spelled_ratio > 3
+    assert 0.9 < real.forward_ratio < 1.1 and 0.8 < real.forward_spelled_ratio < 1.25
+    assert nonsense.unknown > 80 and 10 < real.unknown < 25 and abs(real.unknown - real.unknown_real) < 5
+    assert nonsense.unknown_real == real.unknown_real
+
+
+def test_without_unknown_words_spelling_costs_nothing():
+    quality = sample_quality(grammar(200, seed=1), grammar(300, seed=2), grammar(100, seed=3))
+    assert quality.unknown == quality.unknown_real == 0
+    assert quality.forward_spelled_ppl == pytest.approx(quality.forward_ppl) and quality.forward_spelled_ratio == pytest.approx(quality.forward_ratio)
+
+
 def test_fewer_samples_shrink_the_real_side_too():
     train, valid = grammar(500, seed=2), grammar(100, seed=3)
     few = sample_quality(grammar(50, seed=1), train, valid)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from textae.core.autoencoder import Autoencoder
+from textae.core.autoencoder import Autoencoder, is_part
 from textae.core.data import Batch, Splits
 from textae.core.families import DENSITIES
 from textae.core.latent import join
@@ -23,7 +23,7 @@ EPOCHS = 10**6  # added to the number of an epoch of encoder-only batches, so th
 
 
 def encoder_parameters(model: Autoencoder, splits: Splits, processes: int = 1) -> list[nn.Parameter]:
-    """What q(z|x) alone is made of; word vectors, which the decoder reads too, move with the decoder.
+    """What q(z|x) alone is made of; weights that stand elsewhere too, such as a decoder's word vectors, move with the decoder.
 
     Raises:
         ValueError: The model does not say what its encoder is, its posterior has no mutual information to go by, or data or
@@ -38,7 +38,9 @@ def encoder_parameters(model: Autoencoder, splits: Splits, processes: int = 1) -
         raise ValueError(f"trainer.aggressive: {type(model).__name__} does not name its encoder's modules, so there is nothing to train alone: set it to 0")
     if kind not in DENSITIES:
         raise ValueError(f"trainer.aggressive stops by the mutual information of codes, and posterior={kind} has no density: set it to 0")
-    return [p for name in model.encoder_modules for p in model.get_submodule(name).parameters() if p.requires_grad]
+    named = list(model.named_parameters(remove_duplicate=False))
+    elsewhere = {id(p) for name, p in named if not any(is_part(name, module) for module in model.encoder_modules)}
+    return [p for p in model.parameters() if p.requires_grad and id(p) not in elsewhere]
 
 
 @contextmanager
@@ -75,12 +77,24 @@ def train_encoder(step: Callable[[], tuple[float, float]], most: int, window: in
 
 
 @torch.no_grad()
-def held_out_information(model: Autoencoder, batches: Iterable[Batch]) -> float:
-    """Mutual information in nats of codes and the first 2,000 examples."""
-    parts, count = [], 0
-    for batch in batches:
-        parts.append(model.encode(**batch))
-        count += len(parts[-1].mean)
-        if count >= EXAMPLES:
-            break
+def held_out_information(model: Autoencoder, batches: Callable[[], Iterable[Batch]]) -> float:
+    """Mutual information in nats of codes and 2,000 examples at equal distances in the split, or all where there are no more.
+
+    Args:
+        model: In eval mode.
+        batches: Gives the split's batches, which may be sorted by length, on the model's device; it is asked twice.
+    """
+    num = sum(_size(batch) for batch in batches())
+    taken = torch.arange(min(num, EXAMPLES)) * num // min(num, EXAMPLES)
+    parts, start = [], 0
+    for batch in batches():
+        rows = taken[(taken >= start) & (taken < start + _size(batch))] - start
+        start += _size(batch)
+        if len(rows):
+            parts.append(model.encode(**{name: tensor[rows.to(tensor.device)] for name, tensor in batch.items()}))
     return mutual_information(join(parts))
+
+
+def _size(batch: Batch) -> int:
+    """B."""
+    return len(next(iter(batch.values())))

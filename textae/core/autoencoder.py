@@ -196,24 +196,28 @@ class Autoencoder(PreTrainedModel):
         Raises:
             ValueError: A name that the model does not have, or a weight that is missing, left over or of another shape.
         """
-        path, own = Path(folder) / "model.safetensors", self.state_dict()
+        path, own = Path(folder) / "model.safetensors", self.state_dict(keep_vars=True)
         if not path.is_file():
             raise ValueError(f"{str(folder)!r} has no model.safetensors to take weights from")
         check_config_type(Path(folder), self.config_class)
         for name in reset:
-            if not any(_is_part(key, name) for key in own):
+            if not any(is_part(key, name) for key in own):
                 raise ValueError(f"reset names {name!r}, which this model does not have: {nearest(name, {k.rpartition('.')[0] or k for k in own})}")
         skipped = [*reset, *(() if self._prior_learns else ("prior",))]
 
         def stays(key: str) -> bool:
-            shared = [s for s in self.shared_modules if _is_part(key, s) and s not in skipped]
-            return not shared and any(_is_part(key, name) for name in skipped)
+            shared = [s for s in self.shared_modules if is_part(key, s) and s not in skipped]
+            return not shared and any(is_part(key, name) for name in skipped)
 
+        firsts: dict[int, str] = {}  # of a weight with several names, such as a tied output layer's, which goes by its first
+        for key, tensor in own.items():
+            firsts.setdefault(id(tensor), key)
         try:
-            found = {k: t for k, t in load_file(path).items() if not stays(k)}
+            stored = {firsts[id(own[k])] if k in own else k: t for k, t in load_file(path).items()}
+            found = {k: t for k, t in stored.items() if not stays(k)}
         except SafetensorError as error:
             raise ValueError(f"the weights in {str(folder)!r} are damaged or truncated ({error}); fetch or save them again") from None
-        wanted = {k: t for k, t in own.items() if not stays(k)}
+        wanted = {k: own[k] for k in firsts.values() if not stays(k)}
         wrong = [f"{k} is missing" for k in wanted if k not in found] + [f"{k} is left over" for k in found if k not in wanted]
         wrong += [f"{k} is {tuple(found[k].shape)}, here {tuple(t.shape)}" for k, t in wanted.items() if k in found and found[k].shape != t.shape]
         if wrong:
@@ -278,7 +282,8 @@ def no_progress_bars() -> Iterator[None]:
             hf_logging.enable_progress_bar()
 
 
-def _is_part(key: str, name: str) -> bool:
+def is_part(key: str, name: str) -> bool:
+    """Whether a weight's dotted name is `name` or lies in the module of that name."""
     return key == name or key.startswith(f"{name}.")
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, gelu, scaled_dot_product_attention
 
 from textae.core.codebook import nearest
+from textae.core.config import check_counts
 
 logger = logging.getLogger(__name__)
 ROWS = 256  # rows of codes judged or drawn at once
@@ -112,6 +113,16 @@ class CodeSequence(UniformCodes):
         for table in (self.embed.weight, self.output, self.bias):
             table.data[: self.num_codes] = table.data[order]
 
+    def check_fit(self, num: int, *, steps: int, batch_size: int, lr: float, held_out: float) -> None:
+        """Refuse what `fit` could not do with `num` codes.
+
+        Raises:
+            ValueError: Fewer than two codes, or an option out of range.
+        """
+        if num < 2:
+            raise ValueError("prior codes: at least two codes are needed, one to learn from and one to hold out")
+        check_descent(steps, batch_size, lr, held_out)
+
     def fit(
         self, z_ND: Tensor, *, steps: int = 3000, batch_size: int = 64, lr: float = 1e-3, seed: int = 0, held_out: float = 0.05,
     ) -> float:  # fmt: skip
@@ -125,13 +136,9 @@ class CodeSequence(UniformCodes):
             held_out: Share of the rows that are not learned from, at least one row.
 
         Raises:
-            ValueError: Fewer than two rows, an option out of range, or more distinct vectors than `num_codes`: they come from
-                no such codebook.
+            ValueError: As `check_fit`, or more distinct vectors than `num_codes`: they come from no such codebook.
         """
-        if len(z_ND) < 2:
-            raise ValueError("prior codes: at least two codes are needed, one to learn from and one to hold out")
-        if steps < 1 or batch_size < 1 or not 0 < held_out < 1:
-            raise ValueError(f"prior.fit: steps={steps} and batch_size={batch_size} must be at least 1, held_out={held_out} between 0 and 1")
+        self.check_fit(len(z_ND), steps=steps, batch_size=batch_size, lr=lr, held_out=held_out)
         generator = torch.Generator().manual_seed(seed)
         self._meet(z_ND.float().cpu())
         indices = torch.cat([self._indices(part) for part in z_ND.float().cpu().split(ROWS)])
@@ -214,6 +221,19 @@ class CodeSequence(UniformCodes):
             last = logits.argmax(1)
             drawn.append(last)
         return torch.stack(drawn, 1)
+
+
+def check_descent(steps: int, batch_size: int, lr: float, held_out: float) -> None:
+    """Refuse options of a fit by gradients that would leave a prior as it was, or nothing to learn from.
+
+    Raises:
+        ValueError: One that is out of range.
+    """
+    check_counts("prior.fit", steps=steps, batch_size=batch_size)
+    if not 0 < lr < math.inf:
+        raise ValueError(f"prior.fit: lr is {lr}; a learning rate is finite and above 0")
+    if not 0 < held_out < 1:
+        raise ValueError(f"prior.fit: held_out is {held_out}; a share of the codes lies between 0 and 1, both excluded")
 
 
 def take_codebook(prior: nn.Module, codes_KC: Tensor) -> None:

@@ -27,6 +27,13 @@ def check_keys(given: Iterable[str], known: Iterable[str], where: str) -> None:
             raise ValueError(f"{where} has no key {key!r}: {nearest(key, known)}")
 
 
+def check_counts(where: str, **counts: int) -> None:
+    """Raise a ValueError that names the first of `counts` that is no whole number of at least 1."""
+    for name, count in counts.items():
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            raise ValueError(f"{where}: {name} is {count!r}; it must be a whole number of at least 1")
+
+
 def choose(table: Mapping[str, Any], name: str, kind: str) -> Any:
     """The entry of a table, or a ValueError that lists what exists."""
     if name not in table:

@@ -12,8 +12,9 @@ from functools import cached_property
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
-from textae.core.latent import LOGVAR_MAX, LOGVAR_MIN, DiagonalGaussian
+from textae.core.latent import DiagonalGaussian, clamp_logvar
 from textae.core.learned_prior import LearnedPrior
 
 
@@ -53,10 +54,19 @@ class _Groups(nn.Module):
     def forward(self, group: int, given: Tensor) -> DiagonalGaussian:
         return _gaussian(self.networks[group - 1](given))
 
+    def apart(self, group: int, features: Tensor, above: Tensor) -> DiagonalGaussian:
+        """The same of features and what is above, whose leading axes broadcast: the first layer reads each of them alone."""
+        first, *rest = self.networks[group - 1]
+        weight_F, weight_A = first.weight.split([features.shape[-1], above.shape[-1]], 1)
+        x = linear(features, weight_F, first.bias) + linear(above, weight_A)
+        for layer in rest:
+            x = layer(x)
+        return _gaussian(x)
+
 
 def _gaussian(both: Tensor) -> DiagonalGaussian:
     mean, logvar = both.float().chunk(2, -1)
-    return DiagonalGaussian(mean, logvar.clamp(LOGVAR_MIN, LOGVAR_MAX))
+    return DiagonalGaussian(mean, clamp_logvar(logvar))
 
 
 def _side_by_side(parts: list[DiagonalGaussian]) -> DiagonalGaussian:
@@ -75,7 +85,7 @@ class HierarchicalHead(nn.Module):
 
     def __init__(self, in_dim: int, latent_dim: int, groups: Sequence[int] | None = None, hidden_dim: int = 128):
         super().__init__()
-        self.sizes = group_sizes(latent_dim, groups)
+        self.sizes, self.hidden_dim = group_sizes(latent_dim, groups), hidden_dim
         self.top = nn.Linear(in_dim, 2 * self.sizes[0])
         self.below = _Groups(in_dim, self.sizes, hidden_dim)
 
@@ -83,9 +93,11 @@ class HierarchicalHead(nn.Module):
         return HierarchicalGaussian(features.float(), self)
 
     def group(self, number: int, features: Tensor, above: Tensor) -> DiagonalGaussian:
-        """q(z_l | x, z_<l) of group `number`, counted from 0 on top; features (..., F), what is above (..., any)."""
+        """q(z_l | x, z_<l) of group `number`, counted from 0 on top; features (..., F), what is above (..., any), which broadcast."""
         if number == 0:
             return _gaussian(self.top(features))
+        if features.shape[:-1] != above.shape[:-1]:
+            return self.below.apart(number, features, above)
         return self.below(number, torch.cat([features, above], -1))
 
     def snap(self, z_BD: Tensor) -> Tensor:
@@ -115,16 +127,20 @@ class HierarchicalGaussian:
         return self._walk(num, spread=1.0)
 
     def at(self, z: Tensor) -> DiagonalGaussian:
-        """Every group's Gaussian given the part of `z` above it, side by side: fields of the shape of `z`, (..., B, D)."""
-        features = self.features.expand(*z.shape[:-1], -1) if z.dim() > 2 else self.features
+        """Every group's Gaussian given the part of `z` above it, side by side: fields of shape (..., B, D).
+
+        `z` of shape (..., 1, D) is held against every example: what depends on one of the two alone is computed once.
+        """
+        shape = torch.broadcast_shapes(z.shape[:-1], self.features.shape[:-1])
         parts, start = [], 0
         for number, size in enumerate(self.head.sizes):
-            parts.append(self.head.group(number, features, z[..., :start]))
+            q = self.head.group(number, self.features, z[..., :start])
+            parts.append(DiagonalGaussian(q.mean.expand(*shape, size), q.logvar.expand(*shape, size)))
             start += size
         return _side_by_side(parts)
 
     def log_prob(self, z: Tensor) -> Tensor:
-        """log q(z|x) in nats, summed over groups; `z` of shape (..., B, D) gives (..., B)."""
+        """log q(z|x) in nats, summed over groups; `z` of shape (..., B, D) gives (..., B), and so does (..., 1, D)."""
         return self.at(z).log_prob(z)
 
     def kl(self, prior: "HierarchicalPrior", z: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ Shapes: B examples, D latent dimensions, K draws or categories.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -109,6 +109,37 @@ def join(parts: Sequence[Posterior], restore: Callable[[list[Tensor]], Tensor] =
     return type(parts[0])(**values)
 
 
+def clamp_logvar(logvar: Tensor) -> Tensor:
+    """Log-variances cut to `LOGVAR_MIN` and `LOGVAR_MAX`, with a way back: beyond a limit the gradient of a step inwards passes.
+
+    The plain clamp has none there, and a code that went beyond while nothing kept it would stay for good. What is taken as a loss is
+    descended; a step further out has gradient 0, as in the clamp.
+    """
+    if not torch.is_grad_enabled():
+        return logvar.clamp(LOGVAR_MIN, LOGVAR_MAX)
+    return _ClampLogvar.apply(logvar)
+
+
+class _ClampLogvar(torch.autograd.Function):
+    """What `clamp_logvar` says."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(logvar: Tensor) -> Tensor:
+        return logvar.clamp(LOGVAR_MIN, LOGVAR_MAX)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (logvar,) = ctx.saved_tensors
+        outwards = ((logvar < LOGVAR_MIN) & (gradient > 0)) | ((logvar > LOGVAR_MAX) & (gradient < 0))
+        return gradient.masked_fill(outwards, 0)
+
+
 class PosteriorHead(nn.Module):
     """Linear map from an encoder's features to a Gaussian or a point.
 
@@ -148,7 +179,7 @@ class PosteriorHead(nn.Module):
             return PointPosterior(torch.cat([logits.softmax(-1), mean[:, self.categories :]], -1), logits)
         if self.logvar is None:
             return PointPosterior(mean)
-        return DiagonalGaussian(mean, self.logvar(features).float().clamp(LOGVAR_MIN, LOGVAR_MAX))
+        return DiagonalGaussian(mean, clamp_logvar(self.logvar(features).float()))
 
     def snap(self, z_BD: Tensor) -> Tensor:
         """The codes of this family that are nearest to any points: here the points themselves."""

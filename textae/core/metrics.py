@@ -21,7 +21,8 @@ from textae.core.von_mises_fisher import UniformSphere, VonMisesFisher
 
 # A dimension is active if its posterior mean varies by more than this over the data (Burda et al. 2016, app. C).
 ACTIVE_VARIANCE = 0.01
-PAIRS = 2**18  # log densities of pairs without a matrix product that are computed at once
+# Numbers that pairs without a matrix product have at once, each as many as its widest vector: 16 MiB, and a few times that in all.
+NUMBERS = 2**22
 
 
 @dataclass
@@ -156,7 +157,7 @@ def mutual_information(posterior: Posterior, draws: int = 1, rows: int = 1024) -
     Args:
         posterior: N posteriors with a density.
         draws: Codes drawn from each.
-        rows: Codes compared at once; bounds the memory to rows x N. Fewer where pairs are no matrix product.
+        rows: Codes compared at once; bounds the memory to rows x N. Fewer where pairs are no matrix product and have a vector each.
     """
     gaussian, num = isinstance(posterior, DiagonalGaussian), len(posterior.mean)
     if gaussian:
@@ -164,7 +165,8 @@ def mutual_information(posterior: Posterior, draws: int = 1, rows: int = 1024) -
         precision = torch.exp(-logvar)
         constant = ((mean.square() * precision) + logvar).sum(1) + mean.shape[1] * math.log(2 * math.pi)
     else:
-        rows = max(1, min(rows, PAIRS // num))
+        width = max(posterior.mean.shape[1], posterior.head.hidden_dim if isinstance(posterior, HierarchicalGaussian) else 0)
+        rows = max(1, min(rows, NUMBERS // (num * width)))
     total = 0.0
     for _ in range(draws):
         z = mean + torch.exp(0.5 * logvar) * torch.randn_like(mean) if gaussian else posterior.sample()
@@ -173,7 +175,7 @@ def mutual_information(posterior: Posterior, draws: int = 1, rows: int = 1024) -
             if gaussian:  # log q(z_i|x_j) of every pair through matrix products
                 pairs = -0.5 * (part.square() @ precision.T - 2 * part @ (mean * precision).T + constant)
             else:
-                pairs = posterior.log_prob(part[:, None].expand(-1, num, -1)).double()
+                pairs = posterior.log_prob(part[:, None]).double()
             own = pairs[torch.arange(len(part)), torch.arange(start, start + len(part))]
             total += (own - pairs.logsumexp(1) + math.log(len(z))).sum().item()
     return max(0.0, min(total / (draws * num), math.log(num)))

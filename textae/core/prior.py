@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from textae.core.code_prior import CodeSequence, UniformCodes
+from textae.core.code_prior import CodeSequence, UniformCodes, check_descent
+from textae.core.config import check_counts
 from textae.core.hierarchical import HierarchicalPrior
 from textae.core.latent import gaussian_log_prob
 from textae.core.learned_prior import Generated, LearnedMixture, VampPrior
@@ -78,8 +79,7 @@ class GaussianMixture(nn.Module):
 
     def __init__(self, dim: int, components: int = 64):
         super().__init__()
-        if components < 1:
-            raise ValueError(f"prior mixture: components is {components}; at least 1 is needed")
+        check_counts("prior mixture", components=components)
         self.dim, self.components = dim, components
         self.register_buffer("logits", torch.zeros(components))
         self.register_buffer("means", torch.zeros(components, dim))
@@ -106,14 +106,25 @@ class GaussianMixture(nn.Module):
         noise = spread * torch.randn(num, self.dim, device=self.means.device)
         return self.means[which] + torch.einsum("nij,nj->ni", self.scales[which], noise)
 
+    def check_fit(self, num: int, *, iterations: int, ridge: float) -> None:
+        """Refuse what `fit` could not do with `num` codes.
+
+        Raises:
+            ValueError: Too few codes for so many components, or an option out of range.
+        """
+        check_counts("prior.fit", iterations=iterations)
+        if not 0 <= ridge < math.inf:
+            raise ValueError(f"prior.fit: ridge is {ridge}; what is added to variances is finite and not negative")
+        if num <= self.components:
+            raise ValueError(f"prior mixture: {num} codes cannot fit {self.components} components; lower `components`")
+
     @torch.no_grad()
     def fit(self, z_ND: Tensor, *, iterations: int = 40, seed: int = 0, ridge: float = 1e-3) -> float:
         """Maximize the likelihood of the points; returns their mean log density in nats.
 
         `ridge` is added to the covariances' diagonals, so that a component with few points keeps a density.
         """
-        if len(z_ND) <= self.components:
-            raise ValueError(f"prior mixture: {len(z_ND)} codes cannot fit {self.components} components; lower `components`")
+        self.check_fit(len(z_ND), iterations=iterations, ridge=ridge)
         generator = torch.Generator().manual_seed(seed)
         z = z_ND.double().cpu()
         self.double()
@@ -153,7 +164,7 @@ class Flow(nn.Module):
 
     Args:
         dim: D, at least 2.
-        layers: Number of couplings.
+        layers: Number of couplings, at least 1.
         hidden_dim: Width of each coupling's two hidden layers.
     """
 
@@ -161,6 +172,7 @@ class Flow(nn.Module):
         super().__init__()
         if dim < 2:
             raise ValueError("prior flow: latent_dim must be at least 2; use `mixture` for one dimension")
+        check_counts("prior flow", layers=layers, hidden_dim=hidden_dim)
         self.dim, self.kept = dim, dim // 2
         self.couplings = nn.ModuleList(
             nn.Sequential(
@@ -202,12 +214,23 @@ class Flow(nn.Module):
             x = torch.cat([kept, (moved - shift) * torch.exp(-log_scale)], -1) @ rotation.T
         return x * self.scale + self.shift
 
+    def check_fit(self, num: int, *, steps: int, batch_size: int, lr: float, held_out: float) -> None:
+        """Refuse what `fit` could not do with `num` codes.
+
+        Raises:
+            ValueError: Fewer than two codes to learn from, whose spread is measured, or an option out of range.
+        """
+        check_descent(steps, batch_size, lr, held_out)
+        if num - max(1, int(num * held_out)) < 2:
+            raise ValueError(f"prior flow: of {num} codes, held_out={held_out} leaves fewer than the 2 that a spread needs; take more codes, or lower it")
+
     @torch.enable_grad()
     def fit(
         self, z_ND: Tensor, *, steps: int = 4000, batch_size: int = 1024, lr: float = 1e-3, seed: int = 0,
         held_out: float = 0.05,
     ) -> float:  # fmt: skip
         """Maximize the likelihood with Adam and a cosine rate; returns the mean log density of held-out codes."""
+        self.check_fit(len(z_ND), steps=steps, batch_size=batch_size, lr=lr, held_out=held_out)
         generator = torch.Generator().manual_seed(seed)
         z = z_ND.float().cpu()
         z = z[torch.randperm(len(z), generator=generator)]
@@ -247,6 +270,7 @@ class Flow(nn.Module):
 FITTED = {"mixture": GaussianMixture, "flow": Flow, "codes": CodeSequence}  # after training, by their `fit`
 # with the model, in training: the last by a term of its own
 LEARNED = {"learned_mixture": LearnedMixture, "vamp": VampPrior, "hierarchical": HierarchicalPrior, "generator": Generated}
+WITHOUT_DENSITY = ("categorical", "generator")  # which have draws alone
 PRIORS = {
     "standard": StandardNormal, "categorical": Categorical, "sphere": UniformSphere, "uniform_codes": UniformCodes, **LEARNED, **FITTED,
 }  # fmt: skip

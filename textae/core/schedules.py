@@ -12,8 +12,8 @@ Schedule = Callable[[int], float]
 
 def _check_steps(name: str, **counts: int) -> None:
     for key, value in counts.items():
-        if value < 0:
-            raise ValueError(f"schedule {name}: {key} is {value}; it counts optimizer steps and cannot be negative")
+        if not 0 <= value < math.inf:
+            raise ValueError(f"schedule {name}: {key} is {value}; it counts optimizer steps, so it is a finite number and cannot be negative")
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,8 @@ class Logistic:
 
     def __post_init__(self) -> None:
         _check_steps("logistic", midpoint=self.midpoint, warmup=self.warmup)
+        if not 0 < self.rate < math.inf:
+            raise ValueError(f"schedule logistic: rate is {self.rate}; it must be a finite number above 0, or the curve would not go from start to end")
 
     def __call__(self, step: int) -> float:
         if step < self.warmup:
@@ -84,8 +86,8 @@ class Cyclical:
 
     def __post_init__(self) -> None:
         _check_steps("cyclical", steps=self.steps, warmup=self.warmup)
-        if self.cycles < 1 or not 0 < self.ramp <= 1:
-            raise ValueError(f"schedule cyclical: cycles={self.cycles} must be at least 1 and ramp={self.ramp} in (0, 1]")
+        if not (1 <= self.cycles < math.inf and 0 < self.ramp <= 1):
+            raise ValueError(f"schedule cyclical: cycles={self.cycles} must be at least 1 and finite, and ramp={self.ramp} in (0, 1]")
 
     def __call__(self, step: int) -> float:
         if step < self.warmup:
@@ -99,10 +101,27 @@ class Cyclical:
 
 
 @dataclass(frozen=True)
-class Cosine:
-    """A straight climb from 0 to `start` over `warmup` steps, then half a cosine down to `end` over `steps` steps.
+class CosineRamp:
+    """`start` for `warmup` steps, then half a cosine to `end` over `steps` steps, then `end`: slow at both ends, where `linear` has corners."""
 
-    The usual shape of a learning rate (Loshchilov & Hutter 2017, eq. 5, without restarts).
+    start: float = 0.0
+    end: float = 1.0
+    steps: int = 10000
+    warmup: int = 0
+
+    def __post_init__(self) -> None:
+        _check_steps("cosine", steps=self.steps, warmup=self.warmup)
+
+    def __call__(self, step: int) -> float:
+        return self.start if step < self.warmup else _half_cosine(self.start, self.end, self.steps, step - self.warmup)
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """The usual curve of a learning rate, and no weight of a term: up from 0 to `start`, then half a cosine down to `end`.
+
+    The climb is a straight line over `warmup` steps, the way down takes `steps` steps (Loshchilov & Hutter 2017, eq. 5, without
+    restarts).
     """
 
     start: float = 1.0
@@ -116,8 +135,12 @@ class Cosine:
     def __call__(self, step: int) -> float:
         if step < self.warmup:
             return self.start * (step + 1) / (self.warmup + 1)
-        share = min((step - self.warmup) / self.steps, 1.0) if self.steps else 1.0
-        return self.end + 0.5 * (self.start - self.end) * (1 + math.cos(math.pi * share))
+        return _half_cosine(self.start, self.end, self.steps, step - self.warmup)
+
+
+def _half_cosine(start: float, end: float, steps: int, step: int) -> float:
+    share = min(step / steps, 1.0) if steps else 1.0
+    return end + 0.5 * (start - end) * (1 + math.cos(math.pi * share))
 
 
 SCHEDULES: dict[str, type] = {
@@ -125,7 +148,7 @@ SCHEDULES: dict[str, type] = {
     "linear": Linear,
     "logistic": Logistic,
     "cyclical": Cyclical,
-    "cosine": Cosine,
+    "cosine": CosineRamp,
 }
 
 

@@ -334,7 +334,7 @@ class Trainer:
         self.model.eval()
         with torch.random.fork_rng(), accelerator.autocast():
             self._seed(-2)
-            information = held_out_information(self.model, map(self._to_device, self.splits.valid.epoch(0)))
+            information = held_out_information(self.model, lambda: map(self._to_device, self.splits.valid.epoch(0)))
         self.model.train()
         if information <= state.information:
             state.aggressive = False

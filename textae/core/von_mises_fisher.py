@@ -50,8 +50,9 @@ class VonMisesFisher:
 
     def log_prob(self, z: Tensor) -> Tensor:
         """log q(z|x) in nats with respect to the sphere's area; unit vectors (..., B, D) give (..., B)."""
-        normalizer = log_normalizer(self.kappa, self.mean.shape[-1])
-        return normalizer.float() + self.kappa * (self.mean * z).sum(-1)
+        # κ μ·z = κ - κ/2 |z - μ|²: of log C(κ) and κ μ·z, both near 10^5 at the largest κ, float32 would leave two digits behind the point
+        height = log_normalizer(self.kappa, self.mean.shape[-1]) + self.kappa.double()
+        return height.float() - 0.5 * self.kappa * (z - self.mean).square().sum(-1)
 
     def kl(self) -> Tensor:
         """KL(q(z|x) || uniform) in nats, shape (B, 1): κ A(κ) + log C(κ) + log area (Davidson et al. 2018, eq. 8).

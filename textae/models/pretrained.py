@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 
-from textae.core.autoencoder import make_config
+from textae.core.autoencoder import is_part, make_config
 from textae.core.config import nearest
 from textae.core.families import make_head
 from textae.core.latent import Posterior
@@ -46,7 +46,10 @@ class PretrainedAutoencoder(SentenceAutoencoder):
         width = self.reader.config.hidden_size
         self.pooling = POOLINGS[config.pooling](width, 1)
         self.head = make_head(width, config)
-        self.encoder_modules = (next(name for name, module in self.named_modules() if module is self.reader), "pooling", "head")
+        reader = next(name for name, module in self.named_modules() if module is self.reader)
+        self.encoder_modules = (reader, "pooling", "head")
+        if is_part(reader, "decoder"):  # a fresh decoder leaves them as they are
+            self.shared_modules = (next(name for name, module in self.named_modules() if module is self.decoder.embed), reader)
         self.post_init()
         self.freeze()
 
@@ -84,12 +87,16 @@ class PretrainedAutoencoder(SentenceAutoencoder):
     def freeze(self) -> dict[str, int]:
         """Take the gradient from the parameters that `config.frozen` names; how many numbers each name froze.
 
+        A weight with several names, such as word vectors that encoder, decoder and output layer share, goes by its first, or by
+        another that nothing else bears: freezing T5's encoder leaves it to the decoder.
+
         Raises:
             ValueError: A name fits no parameter.
         """
         frozen = {}
         for start in self.config.frozen:
-            found = {p for name, p in self.named_parameters(remove_duplicate=False) if f"{name}.".startswith(f"{start}.")}
+            found = {p for name, p in self.named_parameters() if is_part(name, start)}
+            found = found or {p for name, p in self.named_parameters(remove_duplicate=False) if is_part(name, start)}
             if not found:
                 known = [name for name, _ in self.named_modules() if name and name.count(".") < 3]
                 raise ValueError(f"frozen names {start!r}, of which the model has no parameter: {nearest(start, known)}")
@@ -181,7 +188,6 @@ class Seq2SeqVAE(PretrainedAutoencoder):
     """An encoder-decoder such as T5 whose decoder is given z in the place of its encoder's states."""
 
     config_class = Seq2SeqVAEConfig
-    shared_modules = ("decoder.embed",)
 
     def make_decoder(self, config: Seq2SeqVAEConfig) -> Seq2SeqDecoder:
         return Seq2SeqDecoder(config)

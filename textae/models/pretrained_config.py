@@ -22,7 +22,8 @@ class PretrainedPartsConfig(SentenceConfig):
             that is a causal model), their "mean", or "attention", a learned mean.
         num_memory_slots: M.
         latent_to_embedding: Whether z (and the attributes) are added to the decoder's inputs.
-        frozen: Beginnings of the names of parameters that are not trained, such as "encoder" or "decoder.lm".
+        frozen: Beginnings of the names of parameters that are not trained, such as "encoder" or "decoder.lm". Word vectors that
+            several modules share are a part of the first alone.
     """
 
     decoder_id: str = ""

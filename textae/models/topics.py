@@ -19,7 +19,7 @@ from transformers import AutoConfig, AutoModel
 from textae.core.autoencoder import Autoencoder, AutoencoderConfig
 from textae.core.config import choose
 from textae.core.families import make_head
-from textae.core.latent import LOGVAR_MAX, LOGVAR_MIN, BatchNorm, DiagonalGaussian, PointPosterior, Posterior
+from textae.core.latent import BatchNorm, DiagonalGaussian, PointPosterior, Posterior, clamp_logvar
 
 ACTIVATIONS = {"relu": nn.ReLU, "softplus": nn.Softplus, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "gelu": nn.GELU}
 READS = {"counts": lambda counts: counts, "log_counts": torch.log1p, "presence": lambda counts: (counts > 0).to(counts.dtype)}
@@ -133,7 +133,7 @@ class TopicModel(Autoencoder):
             return posterior
         if isinstance(posterior, PointPosterior):
             return PointPosterior(self.mean_norm(posterior.mean))
-        return DiagonalGaussian(self.mean_norm(posterior.mean), self.logvar_norm(posterior.logvar).clamp(LOGVAR_MIN, LOGVAR_MAX))
+        return DiagonalGaussian(self.mean_norm(posterior.mean), clamp_logvar(self.logvar_norm(posterior.logvar)))
 
     def shares(self, z: Tensor) -> Tensor:
         """What the decoder reads, (B, D): shares of topics, which sum to one, or of a Gaussian code z itself."""

@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from textae.core.autoencoder import Autoencoder, AutoencoderOutput
 from textae.core.config import choose
-from textae.core.latent import DiagonalGaussian, Posterior, gaussian_log_prob
 from textae.core.objectives.attributes import Labels, chosen, labelled_mean
 from textae.core.objectives.base import Term, TermValue, frozen_call
-from textae.core.schedules import Linear, Schedule, build_schedule
+from textae.core.schedules import Linear, Schedule
 from textae.models.soft_generation import SoftSentences, soft_generate
 from textae.models.tokens import IGNORED
+from textae.objectives.generated import build_temperature, lost_code
 from textae.objectives.phases import Sleep
 from textae.objectives.sentence_classifier import SentenceClassifier
 
@@ -42,14 +42,15 @@ class ControlledGeneration(Term):
     Args:
         weight: λ_c, of the generator's side; 0.1 in the paper.
         attributes: Those that are judged; None: all that the decoder is given. The others are drawn too.
-        independency: λ_z / λ_c, of -log q_E(z|x̂); 0: left out. A point posterior counts as N(mean, I). Where `kl` weighs little
-            posteriors are narrow and missing one is dear: lower it together with that weight. With z from the posterior it
-            also asks for whatever z still says of the attribute, so let the code forget that first, or set it to 0.
+        independency: λ_z / λ_c, of -log q_E(z|x̂); 0: left out. A point posterior counts as N(mean, I), and codes of a codebook
+            are refused. Where `kl` weighs little posteriors are narrow and missing one is dear: lower it together with that
+            weight. With z from the posterior it also asks for whatever z still says of the attribute, so let the code forget
+            that first, or set it to 0.
         unlabelled: λ_u, of the discriminator's loss on generated sentences; 0: it reads real ones alone.
         confidence: β, of the entropy within it.
         latents: Where z comes from: draws from the "prior", or the batch's own codes, the "posterior", which makes the
             term about edited sentences.
-        temperature: Of the soft sentences, a number or a schedule that cools down.
+        temperature: Of the soft sentences, a number above 0 or a schedule that cools down and stays above it.
         hard: Words forward and soft gradients backward (straight-through).
         max_tokens: The longest sentence that is generated.
         start: Optimizer steps before the first generation, while decoder and discriminator learn from real sentences.
@@ -75,13 +76,18 @@ class ControlledGeneration(Term):
         choose(dict.fromkeys(LATENTS), latents, "origin of latents")
         self.attributes, self.independency, self.unlabelled, self.confidence = attributes, independency, unlabelled, confidence
         self.from_prior, self.hard, self.max_tokens = latents == "prior", hard, max_tokens
-        self.temperature = build_schedule(temperature, where="objective.controlled_generation.temperature")
+        self.temperature = build_temperature(temperature, where="objective.controlled_generation.temperature")
         self.sleep, self.classifier_shape = Sleep(start, every, examples), (embedding_dim, filters)
         self.known: dict[str, list[str]] = {}
         self.labels: list[Labels] = []
         self.discriminator: SentenceClassifier | None = None
 
     def bind(self, model: Autoencoder) -> None:
+        if self.independency and model.config.posterior == "quantized":
+            raise ValueError(
+                "objective.controlled_generation.independency asks how likely a code is given a sentence, and the codes of posterior=quantized have "
+                "no density: set it to 0"
+            )
         self.known = given_attributes(model, "controlled_generation")
         self.labels = [Labels(name) for name in chosen(self.known, self.attributes)]
         sizes = [labels.bind(model) for labels in self.labels]
@@ -98,7 +104,7 @@ class ControlledGeneration(Term):
         value_B = self._costs(frozen_call(self._made, said.probabilities, said.mask), values_BA).sum(1)
         loss_B = value_B
         if self.independency:
-            loss_B = loss_B + self.independency * self.lost_code(model, said, z_BD)
+            loss_B = loss_B + self.independency * lost_code(model, said, z_BD)
         if self.unlabelled:
             own = own + self.unlabelled * self.generated_loss(said.detach(), values_BA)
         return TermValue(value_B, loss_B, own)
@@ -129,12 +135,6 @@ class ControlledGeneration(Term):
             loss = loss - self.confidence * (log_p_BK.exp() * log_p_BK).sum(1).mean()
         return loss
 
-    def lost_code(self, model: Autoencoder, said: SoftSentences, z_BD: Tensor) -> Tensor:
-        """-log q_E(z|x̂) in nats, shape (B,), of the model's encoder held constant (eq. 7)."""
-        posterior = frozen_encode(model, said)
-        logvar = posterior.logvar if isinstance(posterior, DiagonalGaussian) else None
-        return -gaussian_log_prob(z_BD, posterior.mean, logvar)
-
     def _costs(self, logits: Tensor, values_BA: Tensor) -> Tensor:
         """Cross-entropy of each judged attribute with the drawn values, (B, judged)."""
         columns, parts = sorted(self.known), zip(self.labels, self._made.split(logits), strict=True)
@@ -160,20 +160,3 @@ def given_attributes(model: Autoencoder, term: str) -> dict[str, list[str]]:
         if len(values) < 2:
             raise ValueError(f"objective.{term}: attribute {name!r} has one value; it needs at least 2")
     return known
-
-
-class _Reading(nn.Module):
-    """A model's encoder as a module of its own, so that it can be called through other weights."""
-
-    def __init__(self, model: Autoencoder):
-        super().__init__()
-        self.model = model
-
-    def forward(self, probabilities_BTV: Tensor, mask_BT: Tensor) -> Posterior:
-        words = SoftSentences(probabilities_BTV, mask_BT).embedded(self.model.decoder.embed)
-        return self.model.encode(inputs_embeds=words, attention_mask=mask_BT)
-
-
-def frozen_encode(model: Autoencoder, said: SoftSentences) -> Posterior:
-    """q(z|x̂) of soft sentences through detached weights: gradients reach the sentences and never the encoder."""
-    return frozen_call(_Reading(model), said.probabilities, said.mask)

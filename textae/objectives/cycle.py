@@ -12,9 +12,10 @@ from torch import Tensor
 from textae.core.autoencoder import Autoencoder, AutoencoderOutput
 from textae.core.objectives.attributes import Labels, chosen
 from textae.core.objectives.base import Term, TermValue
-from textae.core.schedules import Schedule, build_schedule
+from textae.core.schedules import Schedule
 from textae.models.soft_generation import SoftSentences, soft_generate
 from textae.objectives.controlled_generation import given_attributes
+from textae.objectives.generated import build_temperature, code_read
 from textae.objectives.phases import Sleep
 
 
@@ -34,7 +35,7 @@ class Cycle(Term):
         attributes: Those that are changed, where they are labelled; None: all that the decoder is given. Sentences without
             a label to change are left out.
         through: Whether the sentence in the middle is soft and has a gradient.
-        temperature: Of the soft sentence; a number or a schedule.
+        temperature: Of the soft sentence, above 0; a number or a schedule.
         hard: Words forward and soft gradients backward.
         max_tokens: Of the sentence in the middle.
         start: Optimizer steps before the first.
@@ -53,7 +54,7 @@ class Cycle(Term):
         if not isinstance(max_tokens, int) or max_tokens < 1:
             raise ValueError(f"objective.cycle.max_tokens is {max_tokens!r}; it must be a whole number of at least 1")
         self.attributes, self.through, self.hard, self.max_tokens = attributes, through, hard, max_tokens
-        self.temperature = build_schedule(temperature, where="objective.cycle.temperature")
+        self.temperature = build_temperature(temperature, where="objective.cycle.temperature")
         self.sleep = Sleep(start, every, examples)
         self.labels: list[Labels] = []
         self.sizes: dict[int, int] = {}  # values of each changed attribute, by its column
@@ -75,12 +76,7 @@ class Cycle(Term):
             return TermValue(nothing, nothing)
         part = {name: tensor[rows] for name, tensor in batch.items()}
         said = self.edit(model, output.z[rows], self.others(part["attributes"]), step)
-        if self.through:
-            read = {"inputs_embeds": said.embedded(model.decoder.embed)}
-        else:
-            read = {"input_ids": said.ids}
-        z_BD = model.encode(**read, attention_mask=said.mask).sample()
-        value = model.nll(z_BD, **part)[0].mean()
+        value = model.nll(code_read(model, said, soft=self.through), **part)[0].mean()
         return TermValue(value, value)
 
     def others(self, attributes_BA: Tensor) -> Tensor:

@@ -42,6 +42,8 @@ class MissingAttributes(Term):
         lr: Its learning rate as a share of the autoencoder's.
     """
 
+    charges = ("likelihood",)
+
     def __init__(
         self, weight: float | Mapping[str, Any] | Schedule = 1.0, *, supervision: float = 1.0, embedding_dim: int = 64, filters: int = 64, lr: float = 1.0
     ):  # fmt: skip

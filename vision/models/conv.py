@@ -11,7 +11,7 @@ from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 
 from textae.core.config import choose
-from textae.core.latent import LOGVAR_MAX, LOGVAR_MIN, DiagonalGaussian, PointPosterior, Posterior, PosteriorHead
+from textae.core.latent import DiagonalGaussian, PointPosterior, Posterior, PosteriorHead, clamp_logvar
 from vision.models.base import ACTIVATIONS, CodeShape, ImageAutoencoder, ImageConfig
 
 
@@ -123,7 +123,7 @@ class ConvAutoencoder(ImageAutoencoder):
         if self.maps is not None:
             mean = self.maps(x).flatten(1).float()
             if self.maps_logvar is not None:
-                return DiagonalGaussian(mean, self.maps_logvar(x).flatten(1).float().clamp(LOGVAR_MIN, LOGVAR_MAX))
+                return DiagonalGaussian(mean, clamp_logvar(self.maps_logvar(x).flatten(1).float()))
             return PointPosterior(self.code_shape(mean))
         x = x.flatten(1)
         if self.dense_in is not None:

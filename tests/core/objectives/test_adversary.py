@@ -211,7 +211,7 @@ def test_one_objective_may_have_a_critic_for_each_part(new_toy):
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_before_training(name, options, changes, message, new_toy):
     with pytest.raises(ValueError, match=message):
-        Objective.from_config({name: options}, TERMS).bind(new_toy(**changes))
+        Objective.from_config({"reconstruction": None, name: options}, TERMS).bind(new_toy(**changes))
 
 
 def test_batches_without_attributes_are_refused(new_toy):

@@ -271,7 +271,7 @@ def test_written_attributes_are_what_the_term_reads(new_toy):
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(config, changes, message, new_toy):
     with pytest.raises(ValueError, match=message):
-        Objective.from_config(config, TERMS).bind(new_toy(**{**FREE, **changes}))
+        Objective.from_config({"reconstruction": None, **config}, TERMS).bind(new_toy(**{**FREE, **changes}))
 
 
 # --- small codes under them ---------------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ def test_extreme_logits_stay_finite(term):
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(config, changes, message, new_toy):
     with pytest.raises(ValueError, match=message):
-        Objective.from_config(config, TERMS).bind(new_toy(**{"attributes": KINDS, **CATEGORIES, **changes}))
+        Objective.from_config({"reconstruction": None, **config}, TERMS).bind(new_toy(**{"attributes": KINDS, **CATEGORIES, **changes}))
 
 
 def test_batches_without_attributes_are_refused(term):

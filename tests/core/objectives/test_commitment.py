@@ -38,7 +38,7 @@ def test_reconstruction_reaches_the_encoder_through_the_codes(quantized):
 
 
 def test_its_weight_is_the_papers():
-    assert Objective.from_config({"commitment": None}, TERMS).weights(0) == {"commitment": 0.25}
+    assert Commitment().schedule(0) == 0.25
 
 
 def test_it_keeps_the_encoder_near_its_codes(new_toy, train):
@@ -58,7 +58,7 @@ def test_a_model_without_a_codebook_is_refused(posterior, new_toy):
         Commitment().bind(new_toy(posterior=posterior))
 
 
-@pytest.mark.parametrize("term", ["kl", "iwae"])
-def test_gaussian_terms_refuse_codes(term, new_toy):
+@pytest.mark.parametrize("terms", [("reconstruction", "kl"), ("iwae",)])
+def test_gaussian_terms_refuse_codes(terms, new_toy):
     with pytest.raises(ValueError, match="a point posterior"):
-        Objective.from_config({term: None}, TERMS).bind(new_toy(codes=6))
+        Objective.from_config(dict.fromkeys(terms), TERMS).bind(new_toy(codes=6))

@@ -14,7 +14,7 @@ from torch.testing import assert_close
 from textae.core.autoencoder import Autoencoder, AutoencoderConfig, AutoencoderOutput
 from textae.core.latent import DiagonalGaussian, gaussian_log_prob
 from textae.core.metrics import importance_nll
-from textae.core.objectives import IWAE, TERMS, Objective
+from textae.core.objectives import IWAE, TERMS, Objective, Reconstruction
 
 NOISE = 0.5
 
@@ -215,16 +215,16 @@ def test_other_terms_keep_their_gradients_beside_it(x):
     """The doubly reparameterized weights touch the bound's own use of the shared draw, and no other."""
     noise, batch = torch.randn(5, 40, 2), {"x": x}
 
-    def gradients(config):
+    def gradients(terms):
         model = Linear(shift=0.3, blur=0.7)
-        objective = Objective.from_config(config, TERMS)
+        objective = Objective(terms)
         objective.bind(model)
         objective(model, output_with(model, batch, noise), batch, 0)[0].backward()
         return [p.grad for p in (model.weight, *model.encoder_parameters)]
 
-    dreg = {"samples": 5, "doubly_reparameterized": True}
-    alone, beside = gradients({"reconstruction": 0.7}), gradients({"iwae": dreg})
-    for total, a, b in zip(gradients({"reconstruction": 0.7, "iwae": dreg}), alone, beside, strict=True):
+    other, dreg = Reconstruction(weight=0.7), IWAE(samples=5, doubly_reparameterized=True)  # which no config may have together
+    alone, beside = gradients({"other": other}), gradients({"iwae": dreg})
+    for total, a, b in zip(gradients({"other": other, "iwae": dreg}), alone, beside, strict=True):
         assert_close(total, b if a is None else a + b)
 
 

@@ -100,12 +100,12 @@ def test_a_term_is_a_function_of_the_seed(case):
 
 @pytest.mark.parametrize("name", TERMS)
 def test_weight_is_a_number_or_a_schedule(name):
-    needed = NEEDED.get(name, {})
-    assert Objective.from_config({name: {"weight": 0.5, **needed}}, TERMS).weights(3) == {name: 0.5}
+    needed, beside = NEEDED.get(name, {}), {} if name in ("reconstruction", "iwae") else {"reconstruction": 2.0}
+    assert Objective.from_config({**beside, name: {"weight": 0.5, **needed}}, TERMS).weights(3) == {**beside, name: 0.5}
     if not needed:
-        assert Objective.from_config({name: 0.5}, TERMS).weights(3) == {name: 0.5}
-    scheduled = Objective.from_config({name: {"weight": {"schedule": "linear", "steps": 10}, **needed}}, TERMS)
-    assert scheduled.weights(5) == {name: 0.5} and scheduled.weights(0) == {name: 0.0}
+        assert Objective.from_config({**beside, name: 0.5}, TERMS).weights(3) == {**beside, name: 0.5}
+    scheduled = Objective.from_config({**beside, name: {"weight": {"schedule": "linear", "steps": 10}, **needed}}, TERMS)
+    assert scheduled.weights(5) == {**beside, name: 0.5} and scheduled.weights(0) == {**beside, name: 0.0}
 
 
 # --- the sum ------------------------------------------------------------------------------------------------------
@@ -156,6 +156,10 @@ def test_players_have_their_own_rates(bound):
      ({"kl": {"weight": {"schedule": "pi"}}}, "needs the key 'target'"), ({"kl": {"weight": {"schedule": "pi", "target": 0}}}, "target is 0; it must be above 0"),
      ({"kl": {"weight": {"schedule": "liner"}}}, "did you mean 'linear'"),
      ({"kl": "high"}, "no schedule 'high'"),
+     ({"kl": {"weight": {"schedule": "logistic", "rate": -0.1}}}, "logistic: rate is -0.1"), ({"kl": {"weight": {"schedule": "linear", "steps": float("nan")}}}, "steps is nan"),
+     *(({"latent_adversary": {"lr": lr}}, f"a term's lr is {lr}; .* finite number above 0") for lr in (-1, 0, float("inf"), float("nan"))),
+     ({"kl": None, "mmd": 10}, "kl, mmd and no term that reconstructs: add reconstruction or iwae$"),
+     ({"reconstruction": None, "iwae": None}, "charges the likelihood twice, by reconstruction and by iwae: leave one"), ({"iwae": None, "kl": 0.1}, "charges the kl twice, by iwae and by kl"),
      ({"reconstruction": True}, "objective weight")],
 )  # fmt: skip
 def test_from_config_names_what_is_wrong(config, message):
@@ -241,6 +245,15 @@ def test_frozen_call_computes_the_same_and_leaves_no_gradient():
     frozen_call(layer, x).sum().backward()
     assert layer.weight.grad is None
     assert_close(x.grad, layer.weight.detach().expand(4, 3))
+
+
+def test_frozen_call_counts_nothing():
+    """A batch norm normalizes as it does in training, and its statistics stay those of the data."""
+    norm, x = torch.nn.BatchNorm1d(3), torch.randn(4, 3)
+    before = {n: b.clone() for n, b in norm.named_buffers()}
+    frozen = frozen_call(norm, x)
+    assert all(torch.equal(b, before[n]) for n, b in norm.named_buffers())
+    assert torch.equal(frozen, norm(x))
 
 
 def test_critic_learns_to_tell_codes_from_the_prior():

@@ -78,7 +78,7 @@ def test_kl_makes_a_model_sparse(new_toy, train):
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(options, changes, message, new_toy):
     with pytest.raises(ValueError, match=message):
-        Objective.from_config({"sparsity": options}, TERMS).bind(new_toy(**changes))
+        Objective.from_config({"reconstruction": None, "sparsity": options}, TERMS).bind(new_toy(**changes))
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1])

@@ -6,8 +6,11 @@ from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 
 from tests.pretrained_parts import PARTS, pretrained_folder
+from textae.core.aggressive import encoder_parameters
 from textae.core.autoencoder import make_config
+from textae.core.data import Splits
 from textae.core.metrics import importance_nll
+from textae.data.batching import in_memory
 from textae.data.corruption import Corruption
 from textae.data.processor import SentenceProcessor
 from textae.models.pretrained import PretrainedVAE, Seq2SeqVAE, pretrained_processor
@@ -210,6 +213,47 @@ def test_frozen_parts_get_no_gradient_and_stay_so_after_loading(folders, sentenc
         assert {"decoder.memory.weight", "decoder.context_embed.weight", "head.mean.weight"} <= got
         assert any(name.startswith("encoder.encoder.") for name in got)
         assert frozen.freeze()["decoder.lm"] == sum(p.numel() for p in frozen.decoder.lm.parameters())
+
+
+def test_word_vectors_of_t5_belong_to_the_decoder(folders, sentences):
+    """They are its tied output layer too: neither encoder-only steps nor a frozen encoder may decide over them."""
+    model, processor = joined(folders, "", "t5", frozen=["decoder.lm.encoder"])
+    words, batches = model.decoder.embed.weight, in_memory(processor, [{"text": s} for s in sentences], batch_size=4)
+    assert words.requires_grad and words is model.decoder.lm.lm_head.weight
+    assert not any(p.requires_grad for p in model.decoder.lm.encoder.parameters() if p is not words)
+    assert model.freeze()["decoder.lm.encoder"] == sum(p.numel() for p in model.decoder.lm.encoder.parameters()) - words.numel()
+    model.requires_grad_(True)
+    alone = {id(p) for p in encoder_parameters(model, Splits(batches, batches))}
+    reading = {id(p) for module in (model.decoder.lm.encoder, model.pooling, model.head) for p in module.parameters()}
+    assert id(words) in reading and alone == reading - {id(words)}
+    for name in ("decoder.lm.shared", "decoder.lm.encoder.embed_tokens"):
+        model.requires_grad_(True)
+        model.config.frozen = [name]
+        assert model.freeze() == {name: words.numel()} and not words.requires_grad
+
+
+def test_a_fresh_decoder_of_t5_leaves_its_encoder_alone(folders, tmp_path):
+    """Both live in `decoder.lm`: what reads is taken all the same, and begins anew only where it is named."""
+    before, _ = joined(folders, "", "t5", seed=1)
+    with torch.no_grad():
+        for parameter in before.parameters():
+            parameter.add_(1.0)
+    before.save_pretrained(tmp_path)
+    old, fresh = before.state_dict(), joined(folders, "", "t5")[0].state_dict()
+
+    def taken(*reset):
+        model = joined(folders, "", "t5")[0]
+        model.take_weights(tmp_path, reset)
+        new = model.state_dict()
+        assert all(torch.equal(t, old[n]) or torch.equal(t, fresh[n]) for n, t in new.items())
+        return {n for n, t in new.items() if torch.equal(t, old[n])}
+
+    words = {f"decoder.lm.{name}.weight" for name in ("shared", "encoder.embed_tokens", "decoder.embed_tokens", "lm_head")}
+    reading = {n for n in old if n.startswith(("decoder.lm.encoder.", "pooling.", "head."))}
+    assert taken() == set(old)
+    assert taken("decoder") == reading | words
+    assert taken("decoder", "decoder.lm.shared") == reading - words
+    assert taken("decoder", "decoder.lm.encoder") == {n for n in old if n.startswith(("pooling.", "head."))} | words
 
 
 # --- checkpoints --------------------------------------------------------------------------------------------------

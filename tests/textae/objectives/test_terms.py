@@ -118,6 +118,7 @@ def test_batches_without_attributes_are_refused(name, case, bound):
     [*(({name: None}, {"conditioned": False}, f"{name}: the decoder is given no attributes") for name in OWN),
      *(({name: None}, {"attributes": {"mood": ["good"]}}, f"{name}: attribute 'mood' has one value") for name in OWN),
      ({"missing_attributes": None}, {"attributes": {"a": list("uvwxyz"), "b": list("uvwxyz")}}, "36 combinations of values are more than 32"),
+     ({"reconstruction": None, "missing_attributes": None}, {}, "charges the likelihood twice, by reconstruction and by missing_attributes"),
      ({"missing_attributes": {"supervision": -1}}, {}, "supervision is -1"),
      ({"cycle": {"attributes": ["tens"]}}, {}, "no attribute 'tens': did you mean 'tense'"),
      ({"cycle": {"hard": True}}, {}, "set through=true"),
@@ -139,4 +140,5 @@ def test_what_does_not_fit_is_refused(config, changes, message, attribute_proces
             from textae.data.processor import SentenceProcessor
 
             processor = SentenceProcessor(attribute_processor.tokenizer, changed.pop("attributes"))
-        Objective.from_config(config, TERMS).bind(new_model(processor, **changed))
+        beside = {} if "missing_attributes" in config else {"reconstruction": None}
+        Objective.from_config({**beside, **config}, TERMS).bind(new_model(processor, **changed))

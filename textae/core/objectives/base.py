@@ -42,12 +42,20 @@ class Term(nn.Module):
 
     Args:
         weight: A number, a schedule, or a controller of the term's value.
-        lr: Learning rate of the term's own parameters, as a share of the autoencoder's.
+        lr: Learning rate of the term's own parameters, as a share of the autoencoder's; above 0.
+
+    Attributes:
+        charges: Parts of the bound on -log p(x) that the term stands for: "likelihood", "kl". An objective has the first
+            from one term, and none from two.
     """
+
+    charges: tuple[str, ...] = ()
 
     def __init__(self, weight: float | Mapping[str, Any] | Schedule = 1.0, lr: float = 1.0):
         super().__init__()
         self.schedule = build_weight(weight)
+        if not 0 < lr < math.inf:
+            raise ValueError(f"a term's lr is {lr}; a share of the autoencoder's learning rate is a finite number above 0")
         self.lr = lr
 
     def bind(self, model: Autoencoder) -> None:
@@ -77,9 +85,13 @@ def build_weight(value: float | Mapping[str, Any] | Schedule, where: str = "obje
 
 
 def frozen_call(module: nn.Module, *args: Tensor) -> Tensor:
-    """`module(*args)` through detached weights: gradients reach the arguments and never the module."""
+    """`module(*args)` through detached weights and copied statistics: gradients reach the arguments, and nothing the module.
+
+    What is computed of the result afterwards goes through the module itself: let `module` return tensors.
+    """
     weights = {name: p.detach() for name, p in module.named_parameters()}
-    return torch.func.functional_call(module, weights, args)
+    statistics = {name: b.clone() for name, b in module.named_buffers()}
+    return torch.func.functional_call(module, {**weights, **statistics}, args)
 
 
 class Objective(nn.Module):
@@ -98,7 +110,11 @@ class Objective(nn.Module):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], table: Mapping[str, Callable[..., Term]]) -> "Objective":
-        """Build from `{term: {argument: value}}`; a bare number is the term's weight, null its defaults."""
+        """Build from `{term: {argument: value}}`; a bare number is the term's weight, null its defaults.
+
+        Raises:
+            ValueError: An unknown term or argument, a value that a term refuses, or terms that make no bound: `check_bound`.
+        """
         terms = {}
         for name, options in config.items():
             if name not in table:
@@ -107,7 +123,26 @@ class Objective(nn.Module):
                 options = {} if options is None else {"weight": options}
             where = "objective" if "weight" in arguments(table[name]) else f"objective.{name}"
             terms[name] = build(table, {"term": name, **options}, kind="term", where=where)
-        return cls(terms)
+        objective = cls(terms)
+        objective.check_bound(table)
+        return objective
+
+    def check_bound(self, table: Mapping[str, Callable[..., Term]]) -> None:
+        """Refuse terms that never ask for the data, or that charge a part of the bound twice.
+
+        Raises:
+            ValueError: With the terms in question, and those of `table` that would do.
+        """
+        charged: dict[str, list[str]] = {}
+        for name, term in self.terms.items():
+            for part in term.charges:
+                charged.setdefault(part, []).append(name)
+        if "likelihood" not in charged:
+            known = [name for name, term in table.items() if isinstance(term, type) and "likelihood" in term.charges]
+            raise ValueError(f"objective has {', '.join(self.terms)} and no term that reconstructs: add {' or '.join(known)}")
+        for part, names in charged.items():
+            if len(names) > 1:
+                raise ValueError(f"objective charges the {part} twice, by {' and by '.join(names)}: leave one of them out")
 
     def bind(self, model: Autoencoder) -> None:
         """Tell every term of the model.

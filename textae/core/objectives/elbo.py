@@ -20,7 +20,9 @@ FREE_PER = ("dimension", "sentence", "example", "batch")
 
 
 class Reconstruction(Term):
-    """-log p(x|z), summed over tokens or pixels, in nats per example. Every objective has it."""
+    """-log p(x|z), summed over tokens or pixels, in nats per example. Every objective has it, or a term in its place."""
+
+    charges = ("likelihood",)
 
     def forward(self, model: Autoencoder, output: AutoencoderOutput, batch: dict[str, Tensor], step: int) -> TermValue:
         return TermValue(output.nll, output.nll)
@@ -47,6 +49,8 @@ class KL(Term):
         capacity: C, nats, a number or a schedule: the cost is |mean KL - C|, which also pulls it up (Burgess et al. 2018, eq. 8;
             the target rate of Alemi et al. 2018, sec. 4). Their weight is large, 10 to 1000. None: none.
     """
+
+    charges = ("kl",)
 
     def __init__(
         self, weight: float | Mapping[str, Any] | Schedule = 1.0, free_bits: float = 0.0, free_bits_per: str = "dimension",

@@ -33,6 +33,8 @@ class IWAE(Term):
             is that of one part. 0: all at once, and nothing twice.
     """
 
+    charges = ("likelihood", "kl")
+
     def __init__(
         self, weight: float | Mapping[str, Any] | Schedule = 1.0, samples: int = 50, doubly_reparameterized: bool = False, rows: int = 0
     ):
