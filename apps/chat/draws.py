@@ -102,7 +102,8 @@ def again(guide: "Guide", walk: Walk, intent: Intent, message: str) -> Walk:
     """The last draw once more, with another seed; where there was none, something like this."""
     last = next((turn for turn in reversed(walk.turns) if turn.kind in ("like", "surprise", "about")), None)
     asked = next((turn for turn in reversed(walk.turns) if turn.kind == last.kind and parse(turn.asked, guide.attributes).kind == last.kind), None) if last else None
-    intent = parse(asked.asked, guide.attributes) if asked else Intent("like" if walk.here else "surprise")
+    before = parse(asked.asked, guide.attributes) if asked else Intent("like" if walk.here else "surprise")
+    intent = replace(before, number=intent.number) if intent.number > 1 else before
     return {"like": like, "surprise": surprise, "about": about}[intent.kind](guide, walk, intent, message)
 
 

@@ -8,8 +8,10 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from apps.chat import templates
-from apps.chat.intents import DEFAULT_ATTRIBUTES, Intent, closed, tokens
+from apps.chat import remarks, templates
+from apps.chat.commands import closed
+from apps.chat.doubts import not_a_command
+from apps.chat.intents import DEFAULT_ATTRIBUTES, Intent, tokens
 
 PLACE = re.compile(r"@\s*(-?\d{1,3}(?:\.\d{1,4})?)\s*,\s*(-?\d{1,3}(?:\.\d{1,4})?)")
 LETTER_SHARE = 0.6  # of the characters of anything that may be a sentence
@@ -30,8 +32,10 @@ def parse(message: str, attributes: Mapping[str, Sequence[str]] = DEFAULT_ATTRIB
     if not _is_text(text):
         known = closed(tokens(text), attributes)  # "50 %", "?", "1/3"
         return known or Intent("unknown", hint="no text")
-    found = templates.parse(text, attributes) or closed(tokens(text), attributes)
-    return found or templates.not_a_command(text) or Intent("say", (text,))
+    found = templates.parse(text, attributes) or closed(tokens(text), attributes) or remarks.parse(text, attributes)
+    if found and found.kind == "edit" and text.endswith("?") and len(tokens(text)) == 1:  # "past?" may ask for it, or whether it is
+        return Intent("unknown", hint="guess", guess=f"make it {tokens(text)[0]}")
+    return found or not_a_command(text) or Intent("say", (text,))
 
 
 def _plain(message: str) -> str:

@@ -8,17 +8,20 @@ import re
 from collections.abc import Mapping, Sequence
 
 from apps.chat import words as w
-from apps.chat.intents import MAX_DRAWN, Intent, Target, closed, polite, tokens
+from apps.chat.commands import closed
+from apps.chat.intents import MAX_DRAWN, Intent, Target, tokens
 from apps.chat.typos import corrected
 
 QUOTE = '"([^"]+)"'
 PLEASE = r"(?:(?:please|ok|okay|now|and|then|so|hey),? )*(?:(?:can|could|would|will) you (?:please )?)?"
 GO = r"(?:(?:go|walk|move|travel|interpolate|step|morph|fade|blend|path|take me|show me(?: the way| a path| the path)?|show(?: the way| a path| the path)?|a path|the path|a walk|the way|let's go|lead me|walk me|get me|bring me|get) )"
+OWNERS = {"your", "my", "our", "his", "her", "their"}
 SYMBOL = re.compile(r"\s*(?:->|=>|→|⟶|>>)\s*")
 
 
 def parse(text: str, attributes: Mapping[str, Sequence[str]]) -> Intent | None:
     """An intent with sentences of the visitor's, or None."""
+    text = re.sub(r'(?<=")\s*,?\s+(?:please|pls|plz|thanks|now)\s*[.!?]*$', "", text)
     for rule in (_say, _between, _towards, _arithmetic, _like, _neighbours):
         if found := rule(text):
             return found
@@ -112,7 +115,7 @@ def _towards(text: str) -> Intent | None:
     match = re.fullmatch(
         rf"{PLEASE}(?:go |move |walk |step |take a step )?(?P<amount>.{{0,40}}?)\s*(?:of the way )?(?P<word>towards?|closer to|nearer to|to|in the direction of)\s+(?P<rest>.+)", text, re.I
     )  # fmt: skip
-    if not match:
+    if not match or closed(tokens(text)):  # "closer to the start", "back to the present"
         return None
     rest, asked = match["rest"], tokens(match["amount"])
     is_quoted = re.fullmatch(rf"{QUOTE}[.!?]?", rest.strip())
@@ -155,6 +158,9 @@ def _arithmetic(text: str) -> Intent | None:
 
 
 def _say(text: str) -> Intent | None:
+    going = re.fullmatch(rf"{PLEASE}(?:go|jump|walk|move) to (.+)", text, re.I)
+    if going and '"' not in text and re.match(r"(?:i|you|he|she|we|they|it)(?:'\w+\b|\s)", going[1], re.I) and w.FINITE & set(tokens(going[1])[:3]):  # "go to I am sad"
+        return Intent("say", (going[1],))
     match = re.fullmatch(rf"{PLEASE}(?:say|go to|try|type|encode|start with|start from|begin with|take|sentence|read|jump to|use)\s*(?::\s*(.+)|{QUOTE}[.!?]?)", text, re.I)
     if not match:
         return None
@@ -165,7 +171,7 @@ def _say(text: str) -> Intent | None:
 
 def _like(text: str) -> Intent | None:
     match = re.fullmatch(
-        rf"{PLEASE}(?:(?:give|show|tell|say|write|find)\s+(?:me\s+)?)?(?:(\w+)\s+)?(?:(?:something|more|anything|a sentence|sentences|one|ones)\s+(?:like|similar to|close to|around|near)|variations? (?:of|on))\s+(.+)",
+        rf"{PLEASE}(?:(?:give|show|tell|say|write|find)\s+(?:me\s+)?)?(?:(?:(\w+)\s+)?(?:(?:something|more|anything|a sentence|sentences|one|ones)\s+(?:like|similar to|close to|around|near)|variations? (?:of|on))|(?:similar|close)\s+(?:(?:sentences?|ones?)\s+)?to|(?:like|near|around)(?=\s*\x22))\s+(.+)",
         text, re.I,
     )  # fmt: skip
     if not match or (sentence := _bare(match[2])) is None or (not sentence) or (prose(text) and '"' not in text and match[2][:1].islower()):
@@ -185,19 +191,24 @@ def _neighbours(text: str) -> Intent | None:
 
 
 def _about(text: str, attributes: Mapping[str, Sequence[str]]) -> Intent | None:
-    match = re.fullmatch(rf"({PLEASE}.{{0,60}}?)\s*\babout\s+([^\"?]{{2,40}}?)[.!]?", text, re.I)
+    if not prose(text):  # "sentences on dogs"
+        text = re.sub(r"\b(sentences?|something|anything) (?:on|mentioning|containing|regarding|concerning|with the words?) (?!it\b|this\b|that\b)", r"\1 about ", text, flags=re.I)
+    match = re.fullmatch(rf"({PLEASE}.{{0,60}}?)\s*\babout\s+([^\"?]{{2,40}}?)(?:,? (?:please|pls|plz))?[.!?]?", text, re.I)
     if not match:
         return None
     topic = [t for t in tokens(match[2]) if t not in {"the", "a", "an", "some", "my", "your", "please", "our"}]
     head = tokens(match[1])
     if not topic or len(topic) > 3 or topic[0] in {"you", "yourself", "me", "it", "this", "that", "him", "her", "them", "us", "half"} or not head:
         return None
-    found = closed(head, attributes)
+    plain = re.fullmatch(rf"{PLEASE}(?:(?:tell|show) (?:me|us)|write|write me|talk|speak|talk to me|talk with me|say|anything)(?: a bit| something| anything)?", " ".join(head), re.I)
+    if plain and (prose(text) or tokens(match[2])[0] in OWNERS):  # "tell me about your day"
+        return None
+    found = Intent("surprise") if plain else closed(head, attributes)
     if found is not None and found.hint == "too many":
         return found
     if found is None or found.kind != "surprise":
         return None
-    if prose(text) and "sentence" not in match[1].lower() and "sentences" not in match[1].lower() and tokens(match[2])[0] in {"your", "my", "our"}:
+    if prose(text) and "sentence" not in match[1].lower() and "sentences" not in match[1].lower() and tokens(match[2])[0] in OWNERS:
         return None
     targets = tuple(Target(t.name, t.value) for t in found.targets)
     return Intent("about", targets=targets, number=found.number, hint=" ".join(topic))
@@ -208,61 +219,3 @@ def _number(word: str | None) -> int | None:
         return 1
     value = int(word) if word.isdigit() else w.NUMBERS.get(word.lower(), 1 if word.lower() in ("a", "some", "just") else 0)
     return value if 1 <= value <= MAX_DRAWN else None
-
-
-# --- what only looks like a command -------------------------------------------------------------------------------------
-
-
-def not_a_command(text: str) -> Intent | None:
-    """`unknown` for what begins like a command and goes on as none, or is a single word; None for a sentence to go to."""
-    typed = tokens(text)
-    core = polite(typed)
-    ready = [corrected(t, w.VERBS | w.OTHER_TASKS | {"tense", "sentence"}, w.ORDINARY) for t in core]
-    line = " ".join(core)
-    if not core:
-        return Intent("unknown", hint="no text")
-    if w.UNKNOWN_VALUES & set(core) and len(core) <= 6:
-        return Intent("unknown", hint="neutral")
-    if (guess := _guess(core)) and len(core) <= 4:
-        return Intent("unknown", hint="guess", guess=guess)
-    objects = any(ready[1 : 1 + len(o)] == o for o in w.OBJECTS) or ready[1:2] == ["everything"]
-    if ready[0] in w.VERBS - {"put", "set", "move", "bring", "say", "turn"} and objects and not (prose(text) and len(typed) > 5):
-        return Intent("unknown", hint="make it")
-    if ready[0] in {"turn", "put"} and objects and {"into", "in"} & set(core[2:4]) and not prose(text):
-        return Intent("unknown", hint="make it")
-    if '"' in text and core[0] in w.VERBS | w.DRAW_VERBS | w.ABOUT_QUOTES:
-        return Intent("unknown", hint="quotes")
-    if typed[0] in {"don't", "dont", "never"} and len(typed) > 2 and (found := closed(typed[1:])) and found.kind not in ("thanks", "hello", "help"):
-        return Intent("unknown", hint="do not")
-    if re.fullmatch(r"(?:as|like) an? \w+", line):
-        return Intent("unknown", hint="make it")
-    if core[0] in {"more", "less"} and len(core) <= 3 and not prose(text):
-        return Intent("unknown", hint="make it")
-    if re.fullmatch(r"in (?:french|german|spanish|english|italian|chinese|japanese|rhyme|verse|capitals|uppercase|the style of .+)", line):
-        return Intent("unknown", hint="make it")
-    if (core[0] in w.OTHER_TASKS or (ready[0] in w.OTHER_TASKS and not prose(text))) and not (prose(text) and len(core) > 5):
-        return Intent("unknown", hint="task")
-    if typed[0] not in {"i", "i'd", "next"} and core[0] in w.DRAW_VERBS | {"compose", "sing"} and w.OTHER_PRODUCTS & set(core) and len(core) <= 10 and {"a", "an", "me", "some"} & set(core):
-        return Intent("unknown", hint="task")
-    if re.fullmatch(r"(?:can|could|would|will) you .*(?:translate|summari[sz]e|rewrite|change it|make it|rhyme).*", " ".join(typed)):
-        return Intent("unknown", hint="make it")
-    if re.search(r"\b(?:ignore|disregard) (?:all |the |your )?(?:previous|prior|above) (?:instructions|prompts?)\b", text, re.I):
-        return Intent("unknown", hint="task")
-    if len([t for t in typed if t not in w.POLITE]) <= 1 and len(typed) <= 2 and not (prose(text) and len(typed) > 1):
-        return Intent("unknown", hint="one word")
-    if not re.search(r"[aeiouyàâäéèêëîïôöûüœæåø]", text.lower()) or re.search(r"(.)\1{4,}", text):
-        return Intent("unknown", hint="no text")
-    return None
-
-
-def _guess(core: list[str]) -> str:
-    """A command one ordinary word away from a short message: "make it post" was perhaps "make it past"."""
-    if len(core) < 2 or core[0] not in w.VERBS | {"more", "less"}:
-        return ""
-    for word in ("past", "present", "future", "positive", "negative"):
-        near = [i for i, t in enumerate(core) if i > 0 and t != word and corrected(t, {word}, ()) == word]
-        if len(near) == 1:
-            fixed = [word if i == near[0] else t for i, t in enumerate(core)]
-            if (found := closed(fixed)) and found.kind == "edit":
-                return " ".join(fixed)
-    return ""
