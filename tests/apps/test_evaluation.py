@@ -45,7 +45,7 @@ def place(tmp_path_factory):
 
 def test_any_subset_and_the_whole(place):
     whole = evaluate(str(place / "a"), data="ptb", samples=4, num_samples=50)
-    assert {"nll", "nll_curve", "mi", "bleu", "token_accuracy", "forward_ratio", "length", "length_real", "path_change", "path_nats", "command"} <= set(whole)
+    assert {"nll", "nll_curve", "mi", "bleu", "token_accuracy", "forward_ratio", "forward_spelled_ratio", "unknown", "unknown_real", "length", "length_real", "path_change", "path_nats", "command"} <= set(whole)
     assert len(whole["path_nats"]) == 7 and whole["path_nats_ratio"] > 0 and not any(key.startswith("lm_") for key in whole)
     some = evaluate(str(place / "a"), data="ptb", samples=4, num_samples=50, only=["samples", "interpolation"])
     assert {k: v for k, v in whole.items() if k in some and k != "minutes"} == {k: v for k, v in some.items() if k != "minutes"}
