@@ -155,7 +155,7 @@ CSS = """
 
 @media (max-width: 640px) {
   .gradio-container .main.app { padding: 14px 14px 8px; }
-  .tab-container button[role=tab] { padding: 0 9px !important; font-size: .9rem !important; }
+  .tab-container button { padding: 0 9px !important; font-size: .9rem !important; }  /* also those by whose width Gradio counts how many fit */
   .ta-big { font-size: 1.15rem; }
   .ta-card { padding: 12px 12px; }
   .ta-steps .ta-bar { display: none; }
@@ -175,11 +175,12 @@ def html(value: str, elem_classes: Sequence[str] = ("ta-html",), **options: Any)
     return gr.HTML(value, elem_classes=list(elem_classes), apply_default_css=False, **options)
 
 
-def lead(words: str, more: str) -> None:
-    """A tab's two sentences, and the fold that says more."""
+def lead(words: str, more: str) -> gr.Accordion:
+    """A tab's two sentences, and the fold that says more, which is returned."""
     gr.Markdown(words, elem_classes="ta-lead")
-    with gr.Accordion("More", open=False, elem_classes="ta-fold"):
+    with gr.Accordion("More", open=False, elem_classes="ta-fold") as fold:
         gr.Markdown(more)
+    return fold
 
 
 def line_of_facts(facts: Iterable[tuple[str, str]]) -> str:

@@ -1,12 +1,16 @@
 """The chat of a page: a guide for each model of its shelf and the walk that a visitor finds there, made once and shared; no visitor's own."""
 
+import secrets
 import threading
+from dataclasses import replace
 
-from apps.chat import replies
+from apps.chat import opening
 from apps.chat.guide import Guide
 from apps.chat.store import from_json, from_link
 from apps.chat.walk import Walk
 from apps.shelf import Shelf
+
+SEEDS = 10**6  # as many as are still short in a link
 
 
 class Desk:
@@ -43,8 +47,20 @@ class Desk:
         """A short walk that is there already when somebody comes."""
         guide = self.guide(model)
         if model not in self._first:
-            self._first[model] = guide.replay(model, replies.FIRST_WALK)
+            self._first[model] = opening.first_walk(guide, model)
         return self._first[model]
+
+    def begin(self, model: str) -> Walk:
+        """The first walk for one visitor, whose draws are no other's: nothing in it is drawn, so it is the same with any seed."""
+        return replace(self.first(model), seed=secrets.randbelow(SEEDS))
+
+    def new(self, model: str) -> Walk:
+        """A conversation in which nothing was said."""
+        return Walk(model, secrets.randbelow(SEEDS))
+
+    def is_own(self, walk: Walk) -> bool:
+        """Whether a visitor said anything in it."""
+        return walk.turns not in ((), self.first(walk.model).turns)
 
     def answer(self, walk: Walk, message: str) -> Walk:
         """The walk after a message."""

@@ -6,11 +6,12 @@ Shapes: N sentences, D latent dimensions.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from apps.chat import moves, replies
+from apps.chat import moves, opening, replies
 from apps.chat.grammar import parse
 from apps.chat.places import Places, build
 from apps.chat.walk import MAX_TURNS, Path, Step, Turn, Walk, rounded
@@ -44,6 +45,15 @@ class Guide:
         """What can be edited here."""
         return self.space.attributes
 
+    @cached_property
+    def pair(self) -> tuple[str, str]:
+        """Two sentences that the model knows."""
+        return opening.pair(self)
+
+    def chips(self, walk: Walk, kind: str) -> tuple[str, ...]:
+        """Messages that make sense after an answer of a kind."""
+        return replies.chips(walk, kind, self.attributes, self.pair)
+
     def answer(self, walk: Walk, message: str) -> Walk:
         """The walk after a message.
 
@@ -58,9 +68,9 @@ class Guide:
             after = moves.MOVES[intent.kind](self, walk, intent, message)
         except ValueError as error:  # of the model: a sentence too long for it, say
             after = walk.answered(Turn(message, "unknown", _sentence(str(error))))
-        if after.turns[-1].chips:
-            return after
-        return replace(after, turns=(*after.turns[:-1], replace(after.turns[-1], chips=replies.chips(after, after.turns[-1].kind, self.attributes))))
+        turn = after.turns[-1]
+        chips = tuple(chip for chip in turn.chips or self.chips(after, turn.kind) if replies.offered(chip, self.attributes))
+        return replace(after, turns=(*after.turns[:-1], replace(turn, chips=chips)))
 
     def replay(self, model: str, messages: Sequence[str], seed: int = 0) -> Walk:
         """The walk that messages make."""

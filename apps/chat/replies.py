@@ -1,9 +1,14 @@
 """What the chat says in words: hints for what it did not understand, help, and the chips that propose the next step."""
 
+import re
+
+from apps.chat.grammar import parse
 from apps.chat.intents import Intent
 from apps.chat.walk import Step, Walk
 
-HELP_CHIPS = ("surprise me", "make it past", "from “I am tired.” to “The sea is blue.”", "neighbours")
+GREETING = "Hello! Type any short English sentence and I find its place on the map. Then change it, walk from it, or ask for help."
+BACK = "Bring the last conversation back"  # a chip of the page, which keeps that conversation
+HELP_CHIPS = ()  # those of `chips`: what helps depends on the model and on where one stands
 HELP = (
     "Type any English sentence and we go there. From there you can change it (make it past · more negative · a bit less positive), "
     "walk (from “A” to “B” · halfway · a third of the way back), look around (something like this · neighbours · surprise me · "
@@ -26,13 +31,13 @@ HINTS = {
     "dash": "Is that dash a minus? Write “A” minus “B” for a sum, or put all in quotation marks for a sentence.",
     "too many": "That is more than I show at once: ask for 1 to 10.",
 }  # fmt: skip
-PAIR_CHIP = "from “I was happy to see you.” to “It will rain tomorrow.”"
+PAIR = ("I was happy to see you.", "It will rain tomorrow.")
+PAIR_CHIP = f"from “{PAIR[0]}” to “{PAIR[1]}”"
 SUM_CHIP = "“He is a good man.” minus “He is a man.” plus “She is a woman.”"
 HINT_CHIPS = {
-    "quotes": (PAIR_CHIP, SUM_CHIP),     "which pair": (PAIR_CHIP,), "sums": (SUM_CHIP,), "dash": (SUM_CHIP,), "contradiction": ("make it past", "more positive"),
+    "quotes": (PAIR_CHIP, SUM_CHIP), "which pair": (PAIR_CHIP,), "sums": (SUM_CHIP,), "dash": (SUM_CHIP,), "contradiction": ("make it past", "more positive"),
     "too many": ("5 like this", "3 negative sentences"), "neutral": ("a bit less positive", "a bit less negative"),
 }  # fmt: skip
-FIRST_WALK = ("I love this town.", "more negative", "make it future", "from “I hate this town.” to “We had dinner by the sea.”")
 
 
 def hint(intent: Intent, message: str, attributes: dict[str, list[str]], here: Step | None) -> tuple[str, tuple[str, ...]]:
@@ -68,12 +73,31 @@ def edits(here: Step, attributes: dict[str, list[str]]) -> list[str]:
     return found
 
 
-def chips(walk: Walk, kind: str, attributes: dict[str, list[str]]) -> tuple[str, ...]:
-    """Messages that make sense next."""
+def between(one: str, other: str) -> str:
+    """The message that walks from a sentence to another.
+
+    >>> between("It rains.", 'He said "no".')
+    "from “It rains.” to “He said 'no'.”"
+    """
+    one, other = (re.sub("[\"“”„]", "'", sentence) for sentence in (one, other))
+    return f"from “{one}” to “{other}”"
+
+
+def chips(walk: Walk, kind: str, attributes: dict[str, list[str]], pair: tuple[str, str] = PAIR) -> tuple[str, ...]:
+    """Messages that make sense next.
+
+    Args:
+        walk: So far.
+        kind: Of the intent that was answered.
+        attributes: What can be edited.
+        pair: Two sentences that the model knows.
+    """
     here = walk.here
     if here is None:
-        return ("I was happy to see you.", "surprise me", PAIR_CHIP, "help")
+        return (pair[0], "surprise me", between(*pair), *(["help"] if kind != "help" else []))
     change = edits(here, attributes)
+    if kind == "help":
+        return ("surprise me", *change[:1], between(*pair), "neighbours")
     if here.path is not None and kind in ("between", "towards", "part"):
         found = ["a third of the way back" if here.path.t > 0.05 else "halfway", "80 %" if here.path.t < 0.75 else "20 %", *change[:1], "why"]
     elif kind == "edit":
@@ -89,3 +113,12 @@ def chips(walk: Walk, kind: str, attributes: dict[str, list[str]]) -> tuple[str,
     else:
         found = [*change[:2], "something like this", "neighbours", "why"]
     return tuple(dict.fromkeys(found))
+
+
+def offered(chip: str, attributes: dict[str, list[str]]) -> bool:
+    """Whether a model with these attributes can do what a chip asks for.
+
+    >>> offered("make it past", {"tense": ["past", "present"]}), offered("make it past", {}), offered("undo", {})
+    (True, False, True)
+    """
+    return all(target.value in attributes.get(target.name, ()) for target in parse(chip, attributes).targets)

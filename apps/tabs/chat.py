@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -10,19 +11,25 @@ import gradio as gr
 from apps.chat import endpoints, pictures
 from apps.chat.desk import Desk
 from apps.chat.render import map_of, messages, trail_of
+from apps.chat.replies import BACK, GREETING
 from apps.chat.store import to_json
 from apps.chat.walk import Walk
 from apps.digits.verbs import digit_models
 from apps.lab import ASSETS, SHARED, style
-from apps.limits import MAX_CHARS, ONE_LINE
+from apps.limits import LIVE, MAX_CHARS
 from apps.page_style import alert, html, lead
 from apps.shelf import Shelf
-from apps.tabs.choice import absent, model_choice
+from apps.tabs.choice import absent, facts, model_choice
 
-SCRIPTS = [SHARED / "core.js", SHARED / "plane.js", ASSETS / "chat_map.js", ASSETS / "chat_picture.js"]
-MAP = "document.querySelector('#chat-map .lab')"
-SHOW = f"(data) => {{ const root = {MAP}; if (root && root.view && data) root.view.show(data); }}"
+SCRIPTS = [SHARED / "core.js", SHARED / "plane.js", *(ASSETS / f"chat_{name}.js" for name in ("line", "map_touch", "map_draw", "map", "picture"))]
+VIEW = "document.querySelector('#chat-map .lab')?.view"
+# Each returns what it is to stand in its one output, in a list: the conversation, or the text of the box.
+SHOW = f"(data, talk) => [{VIEW} && data ? {VIEW}.show(data, talk) : talk]"
+TYPED = f"(typed) => [{VIEW} ? {VIEW}.line.typed(typed) : typed]"
+POSTED = f"(talk) => [{VIEW}.line.below(talk)]"
+LOST = f"(talk) => {{ {VIEW}.line.lost(); return [{VIEW}.line.below(talk)]; }}"
 HEIGHT = 540
+INSTEAD = ("new", "model", "link", "import", "back")  # what begins another conversation
 LEAD = """Type any short English sentence: the model turns it into a point of its latent space, and the chat walks you on from there.
 Ask for another tense or mood, for the way to another sentence, for its neighbours; or touch the map."""
 MORE = """
@@ -47,13 +54,16 @@ def build(shelf: Shelf) -> None:
     desk = Desk(shelf)
     endpoints.register(desk)
     first = desk.first(desk.default)
-    lead(LEAD, MORE)
+    with lead(LEAD, MORE):
+        small = html(facts(shelf, desk.default, "text"), elem_classes=["ta-html", "tc-facts"])  # on a phone in place of those beside the model
     model = model_choice(shelf, "text")
-    walk = gr.State(first)
+    model.change(lambda name: facts(shelf, name, "text"), model, small, **LIVE)
+    walk = gr.State(None)  # of this visitor; None until the first message, so that each gets a seed
+    kept = gr.State(None)  # the conversation before this one
     with gr.Row(elem_classes="tc-sides"):
         with gr.Column(min_width=320, scale=11):
             talk = gr.Chatbot(
-                messages(first), label="Conversation", show_label=False, height=HEIGHT, elem_id="chat-talk", allow_tags=False, feedback_options=None,
+                _said(desk, first), label="Conversation", show_label=False, height=HEIGHT, elem_id="chat-talk", allow_tags=False, feedback_options=None,
                 buttons=[], latex_delimiters=[], group_consecutive_messages=False, layout="bubble",
             )  # fmt: skip
             with gr.Row(elem_classes="ta-tools", equal_height=True):
@@ -67,55 +77,67 @@ def build(shelf: Shelf) -> None:
             side = _map(desk, first, bool(digit_models(shelf)))
     data = gr.JSON(visible=False)
 
-    def shown(after: Walk, before: Walk) -> tuple[Any, ...]:
-        """State, messages, an empty box, no alert, what the map needs to follow, and the model."""
-        guide = desk.guide(after.model)
-        found = {"map": map_of(guide.places)} if after.model != before.model else {}
-        return after, messages(after), "", alert(), told(**trail_of(after, guide.places), **found), after.model
-
     def told(**data: Any) -> dict[str, Any]:
         """Data for the map's script, which hears of it only where it differs from the last."""
         return {**data, "stamp": time.time_ns()}
 
-    def answering(ask: Callable[..., Walk], *args: Any) -> tuple[Any, ...]:
-        """What `ask` answers, or the words of its refusal."""
-        before = args[0]
-        try:
-            return shown(ask(*args), before)
-        except ValueError as error:
-            return gr.skip(), gr.skip(), gr.skip(), alert(error), told(failed=True), before.model
-
-    def talked(before: Walk, typed: str) -> tuple[Any, ...]:
-        return answering(desk.answer, before, typed)
-
-    def chipped(before: Walk, event: gr.SelectData) -> tuple[Any, ...]:
-        chosen = event.value.get("value") if isinstance(event.value, dict) else event.value
-        return answering(desk.answer, before, chosen)
-
-    def touched(before: Walk, event: gr.EventData) -> tuple[Any, ...]:
-        """Whatever the map's script sends: one key and its text."""
-        sent = event._data if isinstance(event._data, dict) else {}
-        kind, text = str(sent.get("kind", "")), sent.get("text", "")
+    def acted(before: Walk | None, last: Walk | None, kind: str, sent: Any, number: int | None = None) -> tuple[Any, ...]:
+        """Answer what was sent: the walk, the one before it, messages, no alert or a refusal's words, what the map needs to follow, and the model."""
+        before = before or desk.begin(desk.default)
         if kind == "export":
-            return gr.skip(), gr.skip(), gr.skip(), alert(), told(export=to_json(before)), gr.skip()
-        acts: dict[str, Callable[[Walk, Any], Walk]] = {
-            "message": desk.answer, "link": lambda _, packed: desk.replayed(packed), "import": lambda _, file: desk.imported(file),
-            "picture": lambda walk, picture: pictures.answer(shelf, walk, picture), "new": lambda walk, _: Walk(walk.model, walk.seed),
-        }  # fmt: skip
-        return answering(acts[kind], before, text) if kind in acts else (gr.skip(),) * 6
+            return *(gr.skip(),) * 3, alert(), told(export=to_json(before), number=number), gr.skip()
+        if kind == "message" and sent == BACK and last is not None:
+            kind = "back"
+        try:
+            after = acts[kind](before, last, sent)
+        except ValueError as error:
+            return *(gr.skip(),) * 3, alert(error), told(failed=True, number=number), before.model
+        instead = kind in INSTEAD
+        if instead and after is not before:
+            last = before if desk.is_own(before) else None if kind == "back" else last
+        places = desk.guide(after.model).places
+        found = {"map": map_of(places)} if after.model != before.model else {}
+        said = _said(desk, after, instead and last is not None)
+        return after, last, said, alert(), told(**trail_of(after, places), **found, number=number), after.model
 
-    def switched(before: Walk, name: str) -> tuple[Any, ...]:
-        return answering(lambda _: before if name == before.model else desk.first(name), before)
+    acts: dict[str, Callable[[Walk, Walk | None, Any], Walk]] = {
+        "message": lambda walk, _, text: desk.answer(walk, text), "picture": lambda walk, _, picture: pictures.answer(shelf, walk, picture),
+        "new": lambda walk, *_: desk.new(walk.model), "model": lambda walk, _, name: walk if name == walk.model else desk.begin(name),
+        "link": lambda *given: desk.replayed(given[-1]), "import": lambda *given: desk.imported(given[-1]), "back": lambda _, last, __: last,
+    }  # fmt: skip
 
-    outputs = [walk, talk, box, message, data, model]
+    def heard(before: Walk | None, last: Walk | None, event: gr.EventData) -> tuple[Any, ...]:
+        """Whatever the scripts send: its kind, its text and its number."""
+        sent = event._data if isinstance(event._data, dict) else {}
+        kind, number = str(sent.get("kind", "")), sent.get("number")
+        known = kind in {"export", *acts} - {"back", "model"}
+        return acted(before, last, kind, sent.get("text", ""), number if isinstance(number, int) else None) if known else (gr.skip(),) * 6
+
+    outputs = [walk, kept, talk, message, data, model]
     # Nothing that was said is dropped: messages wait their turn, and each finds the walk that the one before left.
-    events = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple", **ONE_LINE}
-    gr.on([box.submit, send.click], talked, [walk, box], outputs, **events)
-    talk.option_select(chipped, walk, outputs, **events)
-    side.submit(touched, walk, outputs, **events)
-    talk.clear(lambda before: answering(lambda _: Walk(before.model, before.seed), before), walk, outputs, **events)
-    model.input(switched, [walk, model], outputs, **events)
-    data.change(None, data, None, js=SHOW, api_visibility="private", queue=False)
+    events = {**LIVE, "trigger_mode": "multiple", "show_progress_on": talk}
+    here = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
+    gr.on([box.submit, send.click], None, box, box, js=TYPED, **here)
+    side.posted(None, talk, talk, js=POSTED, **here)
+    side.submit(heard, [walk, kept], outputs, **events).failure(None, talk, talk, js=LOST, **here)
+    talk.clear(lambda *walks: acted(*walks, "new", ""), [walk, kept], outputs, **events)
+    model.input(lambda before, last, name: acted(before, last, "model", name), [walk, kept, model], outputs, **events)
+    data.change(None, [data, talk], talk, js=SHOW, **here)
+
+
+def _said(desk: Desk, walk: Walk, back: bool = False) -> list[dict[str, Any]]:
+    """The conversation below its greeting, with chips on the last message.
+
+    Args:
+        desk: Whose guides propose the chips.
+        walk: The conversation.
+        back: Whether the first chip leads back to the one before.
+    """
+    greeting = {"role": "assistant", "content": f'<div class="tc-greeting"><p>{escape(GREETING)}</p></div>', "options": []}
+    found = [greeting, *messages(walk)]
+    chips = walk.turns[-1].chips if walk.turns else desk.guide(walk.model).chips(walk, "new")
+    found[-1]["options"] = [{"value": chip, "label": chip} for chip in ([BACK] if back else []) + list(chips)]
+    return found
 
 
 def _map(desk: Desk, first: Walk, pictures_too: bool) -> gr.HTML:
@@ -125,5 +147,5 @@ def _map(desk: Desk, first: Walk, pictures_too: bool) -> gr.HTML:
     scripts = "\n".join(path.read_text(encoding="utf-8") for path in SCRIPTS)
     markup = (ASSETS / "chat_map.html").read_text(encoding="utf-8")
     css = style() + (ASSETS / "chat.css").read_text(encoding="utf-8")
-    begin = f"{{ const root = element.querySelector('.lab'); root.view = new ChatMap.View(root, (kind, text) => trigger('submit', {{ kind, text }}), {about}); }}"
+    begin = f"{{ const root = element.querySelector('.lab'); root.view = new ChatMap.View(root, new ChatLine.Line(trigger), {about}); }}"
     return html(f"<style>{css}</style>{markup}", elem_id="chat-map", js_on_load=f"{scripts}\n{begin}")

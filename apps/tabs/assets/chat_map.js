@@ -3,21 +3,16 @@
 
 const ChatMap = (() => {
   const REACH = 13; // pixels around a dot that still point at it
-  const DRAG = 5; // pixels after which a press is a drag and no click
   const CROSS = 0.06; // of the view, one press of an arrow key
   const FOUND = 30; // search results that are listed
   const MAX_IMPORT = 1.5e6; // characters of a file
-  // Apart from each other for most eyes, and by shape for all; 4.5 : 1 and more against the card, light and dark.
-  const LIGHT = ["#b4430f", "#1d63b8", "#6b3fa0", "#566274"];
-  const DARK = ["#ff9d5c", "#6cb6ff", "#c9a3ff", "#9ba9bb"];
-  const SHAPES = ["circle", "square", "triangle", "diamond"];
-  const PREFERRED = { past: 0, present: 1, future: 2, other: 3, negative: 0, positive: 1 };
 
   class View {
-    /** root: the markup. send(kind, text): to the server. about: {map, walk, pictures}. */
-    constructor(root, send, about) {
+    /** root: the markup. line: a `ChatLine.Line`, which all messages go through. about: {map, walk, pictures}. */
+    constructor(root, line, about) {
       this.root = root;
-      this.send = send;
+      this.line = line;
+      this.painter = new ChatDraw.Painter(this);
       this.part = (name) => root.querySelector(`[data-part="${name}"]`);
       Core.usePalette(root);
       this.surface = new Plane.Surface(this.part("canvas"));
@@ -29,7 +24,7 @@ const ChatMap = (() => {
       this.listen();
       Core.redrawWith([this.part("canvas")], () => this.draw());
       this.part("picture").hidden = !about.pictures;
-      if (about.pictures) ChatPicture.start(root, send);
+      if (about.pictures) ChatPicture.start(root, (kind, picture) => line.send(kind, picture, "(a picture)"));
       this.replay();
       window.addEventListener("hashchange", () => this.replay());
     }
@@ -46,12 +41,18 @@ const ChatMap = (() => {
       this.hits.clear();
       this.part("search").value = "";
       this.list();
-      this.keys();
+      this.painter.keys();
       this.hint();
     }
 
-    /** What an answer brought: a trail, another map, a file to save, or a refusal. */
-    show(data) {
+    /** What an answer brought: a trail, another map, a file to save, or a refusal. Returns the conversation with what waits below it. */
+    show(data, talk) {
+      this.line.answered(data.number, data.failed);
+      this.take(data);
+      return this.line.below(talk);
+    }
+
+    take(data) {
       this.tell("");
       if (data.failed) return;
       if (data.export) return this.save(data.export);
@@ -86,43 +87,7 @@ const ChatMap = (() => {
     listen() {
       const { part } = this;
       const canvas = part("canvas");
-      let press = null;
-      const at = (event) => {
-        const box = canvas.getBoundingClientRect();
-        return [event.clientX - box.left, event.clientY - box.top];
-      };
-      canvas.addEventListener("pointerdown", (event) => {
-        if (event.button !== 0) return;
-        press = { at: at(event), view: { ...this.surface.view }, moved: false };
-        canvas.setPointerCapture(event.pointerId);
-      });
-      canvas.addEventListener("pointermove", (event) => {
-        const [px, py] = at(event);
-        if (press) {
-          const [dx, dy] = [px - press.at[0], py - press.at[1]];
-          if (Math.hypot(dx, dy) > DRAG) press.moved = true;
-          if (press.moved) Object.assign(this.surface.view, { x: press.view.x - dx / this.surface.scale, y: press.view.y + dy / this.surface.scale });
-        }
-        this.cross = null;
-        this.point(px, py);
-      });
-      canvas.addEventListener("pointerup", (event) => {
-        const moved = press?.moved;
-        if (press && !moved) {
-          this.point(...at(event));
-          this.go();
-        }
-        press = null;
-      });
-      canvas.addEventListener("pointercancel", () => (press = null));
-      canvas.addEventListener("pointerleave", () => {
-        if (!press && !this.cross) this.rest();
-      });
-      canvas.addEventListener("wheel", (event) => {
-        if (!event.ctrlKey && document.activeElement !== canvas) return; // the page scrolls until the map is in use
-        event.preventDefault();
-        this.zoom(event.deltaY < 0 ? 1 / 1.15 : 1.15, ...at(event));
-      }, { passive: false });
+      ChatTouch.listen(this, canvas);
       canvas.addEventListener("keydown", (event) => this.key(event));
       canvas.addEventListener("blur", () => {
         this.cross = null;
@@ -132,7 +97,7 @@ const ChatMap = (() => {
       part("out").addEventListener("click", () => this.zoom(1.5));
       part("all").addEventListener("click", () => this.all());
       part("colors").addEventListener("change", () => {
-        this.keys();
+        this.painter.keys();
         this.draw();
       });
       part("search").addEventListener("input", () => this.search());
@@ -144,15 +109,15 @@ const ChatMap = (() => {
         }
       });
       part("link").addEventListener("click", () => this.copy());
-      part("export").addEventListener("click", () => this.send("export", ""));
-      part("new").addEventListener("click", () => this.send("new", ""));
+      part("export").addEventListener("click", () => this.line.send("export", ""));
+      part("new").addEventListener("click", () => this.line.send("new", ""));
       part("import").addEventListener("change", async (event) => {
         const [file] = event.target.files;
         event.target.value = "";
         if (!file) return;
         if (file.size > MAX_IMPORT) return this.warn("This file is larger than any conversation.");
         this.warn("");
-        this.send("import", await file.text());
+        this.line.send("import", await file.text());
       });
     }
 
@@ -179,8 +144,14 @@ const ChatMap = (() => {
       this.draw();
     }
 
+    /** Move the view by pixels, from where it is or was. */
+    shift(dx, dy, from = this.surface.view) {
+      Object.assign(this.surface.view, { x: from.x - dx / this.surface.scale, y: from.y + dy / this.surface.scale });
+    }
+
     /** Zoom, the point under (px, py) staying where it is; else the middle. */
     zoom(factor, px = this.surface.width / 2, py = this.surface.height / 2) {
+      this.stop?.();
       const view = this.surface.view;
       const [x, y] = this.surface.from(px, py);
       const half = Math.min(Math.max(view.half * factor, this.home.half / 40), this.home.half * 4);
@@ -209,12 +180,13 @@ const ChatMap = (() => {
     go() {
       const { x, y, kind, sentence } = this.pointed;
       if (kind !== "empty" && sentence.trim()) this.say(sentence);
-      else if (Math.abs(x) < 900 && Math.abs(y) < 900) this.send("message", `@${x.toFixed(2)},${y.toFixed(2)}`);
+      else if (Math.abs(x) < 900 && Math.abs(y) < 900) this.line.send("message", `@${x.toFixed(2)},${y.toFixed(2)}`, `the point (${x.toFixed(1)}, ${y.toFixed(1)}) of the map`);
     }
 
     /** A sentence, quoted so that it is taken as one. */
     say(sentence) {
-      this.send("message", `“${sentence.replaceAll(/["“”„]/g, "'")}”`);
+      const quoted = `“${sentence.replaceAll(/["“”„]/g, "'")}”`;
+      this.line.send("message", quoted, quoted);
     }
 
     rest() {
@@ -257,6 +229,10 @@ const ChatMap = (() => {
       this.draw();
     }
 
+    draw() {
+      this.painter.draw();
+    }
+
     // --- in and out -------------------------------------------------------------------------------------------
 
     /** A walk that came in the address. */
@@ -265,7 +241,7 @@ const ChatMap = (() => {
       if (!match) return;
       history.replaceState(null, "", location.pathname + location.search); // so that a reload begins where one is
       this.tell("Replaying the link’s walk …");
-      this.send("link", match[1]);
+      this.line.send("link", match[1]);
     }
 
     async copy() {
@@ -294,155 +270,6 @@ const ChatMap = (() => {
     warn(text) {
       this.part("alert").textContent = text;
       if (text) this.tell("");
-    }
-
-    // --- drawing ----------------------------------------------------------------------------------------------
-
-    style(name, k) {
-      const index = PREFERRED[name] ?? k % 4;
-      return { color: (Core.dark() ? DARK : LIGHT)[index], shape: SHAPES[index] };
-    }
-
-    /** What colors and shapes mean. */
-    keys() {
-      const values = this.map.values[this.part("colors").value];
-      this.part("keys").replaceChildren(
-        ...(values ? values.names : []).map((name, k) => {
-          const key = document.createElement("span");
-          const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-          svg.setAttribute("viewBox", "-6 -6 12 12");
-          const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-          const { color, shape } = this.style(name, k);
-          path.setAttribute("d", { circle: "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z", square: "M-4.5-4.5h9v9h-9z", triangle: "M0-5L5 4.5H-5z", diamond: "M0-6L5 0L0 6L-5 0z" }[shape]);
-          path.setAttribute("fill", color);
-          svg.append(path);
-          key.append(svg, name);
-          return key;
-        }),
-      );
-    }
-
-    draw() {
-      const canvas = this.part("canvas");
-      if (!canvas.clientWidth) return;
-      const context = this.surface.begin();
-      const values = this.map.values[this.part("colors").value];
-      if (this.shaded !== Core.dark()) {
-        this.shaded = Core.dark();
-        this.keys();
-      }
-      this.surface.grid(context);
-      const faint = this.hits.size > 0;
-      this.map.points.forEach(([x, y], i) => {
-        const { color, shape } = values ? this.style(values.names[values.of[i]], values.of[i]) : { color: Core.color("--subdued"), shape: "circle" };
-        context.globalAlpha = faint && !this.hits.has(i) ? 0.18 : 0.85;
-        context.fillStyle = color;
-        this.dot(context, x, y, shape, this.hits.has(i) ? 5.5 : 4);
-      });
-      context.globalAlpha = 1;
-      this.neighbours(context);
-      this.trail(context);
-      this.label(context);
-    }
-
-    dot(context, x, y, shape, r) {
-      const [px, py] = [this.surface.toX(x), this.surface.toY(y)];
-      context.beginPath();
-      if (shape === "circle") context.arc(px, py, r, 0, 2 * Math.PI);
-      else if (shape === "square") context.rect(px - r * 0.88, py - r * 0.88, r * 1.76, r * 1.76);
-      else {
-        const corners = shape === "triangle" ? [[0, -1.15], [1.05, 0.8], [-1.05, 0.8]] : [[0, -1.3], [1.1, 0], [0, 1.3], [-1.1, 0]];
-        corners.forEach(([a, b], k) => (k ? context.lineTo(px + a * r, py + b * r) : context.moveTo(px + a * r, py + b * r)));
-        context.closePath();
-      }
-      context.fill();
-    }
-
-    /** Lines from where one stands to what lies nearest in all dimensions. */
-    neighbours(context) {
-      const last = this.walk.trail.at(-1);
-      context.strokeStyle = Core.color("--second");
-      context.lineWidth = 1.5;
-      for (const i of this.walk.near) {
-        const [x, y] = this.map.points[i];
-        if (last) {
-          context.globalAlpha = 0.45;
-          context.beginPath();
-          context.moveTo(this.surface.toX(last[0]), this.surface.toY(last[1]));
-          context.lineTo(this.surface.toX(x), this.surface.toY(y));
-          context.stroke();
-          context.globalAlpha = 1;
-        }
-        context.beginPath();
-        context.arc(this.surface.toX(x), this.surface.toY(y), 8, 0, 2 * Math.PI);
-        context.stroke();
-      }
-    }
-
-    trail(context) {
-      const points = this.walk.trail.map(([x, y]) => [this.surface.toX(x), this.surface.toY(y)]);
-      context.strokeStyle = context.fillStyle = Core.color("--accent");
-      context.lineJoin = "round";
-      for (let k = 1; k < points.length; k++) {
-        context.globalAlpha = 0.35 + (0.65 * k) / points.length; // the older the fainter
-        context.lineWidth = 2.5;
-        context.beginPath();
-        context.moveTo(...points[k - 1]);
-        context.lineTo(...points[k]);
-        context.stroke();
-      }
-      context.globalAlpha = 1;
-      context.textAlign = "center";
-      context.textBaseline = "middle";
-      context.font = "600 10px system-ui, sans-serif";
-      points.forEach(([px, py], k) => {
-        const here = k === points.length - 1;
-        context.fillStyle = here ? Core.color("--accent") : Core.color("--card");
-        context.strokeStyle = Core.color("--accent");
-        context.lineWidth = 2;
-        context.beginPath();
-        context.arc(px, py, here ? 10 : 8, 0, 2 * Math.PI);
-        context.fill();
-        context.stroke();
-        context.fillStyle = here ? Core.color("--accent-ink") : Core.color("--ink");
-        context.fillText(String(k + 1), px, py + 0.5);
-      });
-      context.textBaseline = "alphabetic";
-    }
-
-    /** The sentence that is pointed at, and the cross of the keyboard. */
-    label(context) {
-      const last = this.walk.trail.at(-1);
-      const shown = this.pointed?.sentence ? this.pointed : !this.pointed && last ? { x: last[0], y: last[1], sentence: last[2] } : null;
-      if (this.cross) {
-        const [px, py] = [this.surface.toX(this.cross[0]), this.surface.toY(this.cross[1])];
-        context.strokeStyle = Core.color("--ink");
-        context.lineWidth = 1.5;
-        context.beginPath();
-        for (const [a, b] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
-          context.moveTo(px + a * 4, py + b * 4);
-          context.lineTo(px + a * 13, py + b * 13);
-        }
-        context.stroke();
-      }
-      if (!shown) return;
-      context.font = "13px system-ui, sans-serif";
-      context.textAlign = "left";
-      let text = shown.sentence;
-      while (text.length > 8 && context.measureText(text).width > this.surface.width - 24) text = `${text.slice(0, -2).trimEnd()}…`;
-      const width = context.measureText(text).width;
-      const left = Math.min(Math.max(this.surface.toX(shown.x) - width / 2, 10), this.surface.width - width - 10);
-      const above = this.surface.toY(shown.y) - 20;
-      const top = above > 16 ? above : this.surface.toY(shown.y) + 28;
-      context.fillStyle = Core.color("--card");
-      context.strokeStyle = Core.color("--border");
-      context.lineWidth = 1;
-      context.beginPath();
-      context.roundRect(left - 7, top - 15, width + 14, 22, 6);
-      context.fill();
-      context.stroke();
-      context.fillStyle = Core.color("--ink");
-      context.fillText(text, left, top);
     }
   }
 

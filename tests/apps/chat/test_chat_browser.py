@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from pathlib import Path
 
 import gradio as gr
@@ -168,6 +169,7 @@ def test_export_new_and_import(opened, tmp_path):
     download.value.save_as(tmp_path / "walk.json")
     part(page, "new").click()
     expect(answers(page)).to_have_count(0)
+    expect(page.locator("#chat-talk .tc-greeting")).to_be_visible()
     part(page, "import").set_input_files(tmp_path / "walk.json")
     expect(page.locator("#chat-talk .tc-asked", has_text=SENTENCE)).to_have_count(1)
     assert trail(page) == before
@@ -221,3 +223,170 @@ def test_it_fits_every_screen(opened, tmp_path, name, viewport, scheme):
     page.locator("#chat-map summary").click()
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     shot(page, name, tmp_path)
+
+
+@pytest.fixture
+def slowly(monkeypatch):
+    """Every answer takes a while, as where others wait before one."""
+    from apps.chat.desk import Desk
+
+    answer = Desk.answer
+
+    def late(self, walk, message):
+        time.sleep(2.5)
+        return answer(self, walk, message)
+
+    monkeypatch.setattr(Desk, "answer", late)
+
+
+def enter(page, message):
+    page.get_by_label("Your message").fill(message)
+    page.keyboard.press("Enter")
+
+
+def test_a_message_that_waits_is_seen_and_sent_once(opened, slowly, tmp_path):
+    page = opened()
+    count, waiting = answers(page).count(), page.locator("#chat-talk .tc-waiting")
+    enter(page, SENTENCE)
+    page.keyboard.press("Enter")
+    expect(waiting).to_have_text([SENTENCE], timeout=1_000)
+    expect(page.get_by_label("Your message")).to_have_value("")
+    enter(page, "We <b>like</b> tea.")
+    expect(waiting).to_have_text([SENTENCE, "We <b>like</b> tea."], timeout=1_000)
+    line = page.locator("#chat-talk .progress-text")
+    expect(line).to_contain_text(re.compile(r"\d"))
+    expect(page.locator("#chat-talk [data-testid=status-tracker]")).to_have_css("opacity", "1", timeout=2_400)
+    assert page.locator("#chat-talk .progress-text").bounding_box()["height"] < 40
+    shot(page, "waiting", tmp_path)
+    page.get_by_label("Your message").type("half a", delay=20)
+    expect(waiting).to_have_text(["We <b>like</b> tea."])
+    expect(waiting).to_have_count(0)
+    expect(answers(page)).to_have_count(count + 2)
+    assert page.get_by_label("Your message").input_value() == "half a"
+    assert page.locator("#chat-talk .tc-asked", has_text=SENTENCE).count() == 1
+
+
+def test_a_refused_message_is_in_the_box_again(opened, monkeypatch):
+    from apps.chat.desk import Desk
+
+    def refuse(self, walk, message):
+        raise ValueError("not today")
+
+    page = opened()
+    count = answers(page).count()
+    monkeypatch.setattr(Desk, "answer", refuse)
+    enter(page, SENTENCE)
+    expect(page.locator("#chat-alert")).to_contain_text("Not today")
+    expect(page.get_by_label("Your message")).to_have_value(SENTENCE)
+    expect(page.locator("#chat-talk .tc-waiting")).to_have_count(0)
+    assert answers(page).count() == count
+
+
+def test_a_new_chat_greets_and_leads_back(opened, tmp_path):
+    page = opened()
+    say(page, SENTENCE)
+    before = trail(page)
+    for begin in (part(page, "new"), page.get_by_label("Clear")):
+        begin.click()
+        expect(answers(page)).to_have_count(0)
+        expect(page.locator("#chat-talk .tc-greeting")).to_be_visible()
+        chips = page.locator("#chat-talk .option")
+        expect(chips.first).to_have_text("Bring the last conversation back")
+        assert chips.count() >= 3
+        shot(page, "new", tmp_path)
+        chips.first.click()
+        expect(page.locator("#chat-talk .tc-asked").last).to_have_text(SENTENCE)
+        assert trail(page) == before
+
+
+def test_a_link_leaves_a_way_back(opened):
+    page = opened()
+    say(page, SENTENCE)
+    other = opened()
+    say(other, "We like tea.")
+    link = page.evaluate("document.querySelector('#chat-map .lab').view.walk.link")
+    other.evaluate("link => { location.hash = 'walk=' + link }", link)
+    expect(other.locator("#chat-talk .tc-asked").last).to_have_text(SENTENCE)
+    other.locator("#chat-talk .option").first.click()
+    expect(other.locator("#chat-talk .tc-asked").last).to_have_text("We like tea.")
+
+
+def test_two_visitors_draw_different_sentences(opened, monkeypatch):
+    from apps.chat import desk
+
+    seeds = iter([11, 22])
+    monkeypatch.setattr(desk.secrets, "randbelow", lambda _: next(seeds))
+    one, other = opened(), opened()
+    say(one, "surprise me")
+    say(other, "surprise me")
+    assert trail(one)[:-1] == trail(other)[:-1] and trail(one)[-1] != trail(other)[-1]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_has_the_box_on_its_first_screen(open_address, address, scheme, tmp_path):
+    page = open_address(address, PHONE, scheme)
+    page.wait_for_function("document.querySelector('#chat-map .lab')?.view")
+    box = page.locator("#chat-box").bounding_box()
+    assert box["y"] + box["height"] < PHONE["height"]
+    assert page.get_by_role("tab").count() >= 3
+    expect(page.locator(".ta-choice .ta-facts").first).to_be_hidden()
+    page.screenshot(path=Path(os.environ.get("TEXTAE_ARTIFACTS", tmp_path)) / f"chat-first-{scheme}.png")
+    page.locator(".ta-fold > .label-wrap").first.click()
+    expect(page.locator(".tc-facts").first).to_contain_text("latent dimensions")
+
+
+HALF = "document.querySelector('#chat-map .lab').view.surface.view.half"
+
+
+def test_a_second_press_on_the_map_zooms_and_sends_nothing(opened):
+    page = opened()
+    count, half = answers(page).count(), page.evaluate(HALF)
+    part(page, "canvas").dblclick(position={"x": 60, "y": 60})
+    expect(answers(page)).to_have_count(count + 1)
+    page.wait_for_timeout(500)
+    assert answers(page).count() == count + 1 and page.locator("#chat-talk .tc-waiting").count() == 0
+    assert page.evaluate(HALF) < half
+
+
+def test_the_wheel_zooms_where_the_pointer_rests_and_else_scrolls(opened):
+    page = opened({"width": 1280, "height": 600})
+    canvas = part(page, "canvas")
+    half = page.evaluate(HALF)
+    page.mouse.move(20, 300)
+    page.mouse.wheel(0, 60)
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + 200, 300)
+    page.mouse.wheel(0, 60)  # of one scroll with the one before
+    page.wait_for_timeout(100)
+    assert page.evaluate(HALF) == half
+    page.wait_for_timeout(800)
+    top = page.evaluate("scrollY")
+    page.mouse.wheel(0, -60)
+    page.wait_for_function(f"{HALF} < {half}")
+    assert page.evaluate("scrollY") == top
+
+
+def test_two_fingers_zoom_the_map(opened):
+    page = opened()
+    half, count = page.evaluate(HALF), answers(page).count()
+    part(page, "canvas").scroll_into_view_if_needed()
+    box = part(page, "canvas").bounding_box()
+    x, y = box["x"] + 150, box["y"] + 150
+    touch = page.context.new_cdp_session(page)
+    for kind, gap in (("touchStart", 20), ("touchMove", 40), ("touchMove", 80)):
+        points = [{"x": x - gap, "y": y, "id": 1}, {"x": x + gap, "y": y, "id": 2}]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_function(f"{HALF} < {half / 2}")
+    page.wait_for_timeout(300)
+    assert answers(page).count() == count
+
+
+def test_the_focus_of_a_chip_goes_to_the_box(opened):
+    page = opened()
+    count = answers(page).count()
+    page.locator("#chat-talk .option").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Your message")).to_be_focused()
+    expect(answers(page)).to_have_count(count + 1)
+    expect(page.get_by_label("Your message")).to_be_focused()

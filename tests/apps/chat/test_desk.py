@@ -45,6 +45,34 @@ def test_a_first_walk_is_there_and_shared(desk):
     assert first.here is not None and desk.first("told") is first
 
 
+def kinds(walk: Walk) -> list[str]:
+    return [turn.kind for turn in walk.turns]
+
+
+def test_the_first_walk_is_the_model_s_own(desk):
+    """Of sentences and edits that the model knows: each of its turns leads somewhere."""
+    told, plain = desk.first("told"), desk.first("tiny")
+    assert kinds(told) == ["say", "edit", "edit", "between"] and kinds(plain) == ["say", "between", "part"]
+    for model, walk in (("told", told), ("tiny", plain)):
+        one, other = desk.guide(model).pair
+        assert all(turn.step is not None for turn in walk.turns)
+        assert {one, other} <= set(desk.guide(model).space.examples) and one != other
+        assert walk.turns[0].asked == walk.turns[0].step.sentence == one
+
+
+def test_every_visitor_begins_alike_and_draws_for_oneself(desk):
+    one, other = desk.begin("told"), desk.begin("told")
+    assert one.turns == other.turns == desk.first("told").turns and one.seed != other.seed
+    assert desk.new("told").turns == () and desk.new("told").seed != desk.new("told").seed
+    assert not desk.is_own(one) and not desk.is_own(desk.new("told")) and desk.is_own(desk.answer(one, "why"))
+
+
+def test_a_link_carries_the_seed(desk):
+    walk = desk.answer(desk.begin("told"), "surprise me")
+    again = desk.replayed(store.to_link(walk))
+    assert again == walk and again.seed == walk.seed
+
+
 def test_links_and_files_go_to_their_model(desk):
     walk = desk.answer(desk.answer(Walk("told"), "We like tea."), "make it past")
     assert desk.replayed(store.to_link(walk)) == walk

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from apps.chat.moves import MOVES
-from apps.chat.replies import FIRST_WALK, HINTS
+from apps.chat.replies import HINTS
 from apps.chat.walk import MAX_TURNS, Step, Turn, Walk
 
 TEA, RAIN = "We like tea.", "They saw rain."
@@ -134,6 +134,8 @@ def test_about_keeps_the_word_and_says_where_there_is_none(told, begun):
 def test_again_draws_another(told, begun):
     walk = told.answer(told.answer(begun, "surprise me"), "another")
     assert last(walk).kind == "surprise" and walk.here.code != walk.step(-2).code
+    several = told.answer(told.answer(begun, "surprise me"), "5 more")
+    assert last(several).kind == "surprise" and len(last(several).rows) > 1
 
 
 def test_neighbours_are_listed_and_nobody_moves(told, begun):
@@ -215,11 +217,6 @@ def test_every_intent_has_a_move_and_every_hint_words():
     kinds = "say edit flip between towards part like surprise about arithmetic neighbours undo redo restart again why where help hello thanks share picture place unknown"
     assert set(MOVES) == set(kinds.split())
     assert all(text.strip() for text in HINTS.values())
-
-
-def test_the_first_walk_is_understood(told):
-    walk = told.replay("told", FIRST_WALK)
-    assert [turn.kind for turn in walk.turns] == ["say", "edit", "edit", "between"]
 
 
 def test_steps_know_their_values():
