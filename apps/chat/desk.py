@@ -79,7 +79,12 @@ class Desk:
         """The walk of an exported file.
 
         Raises:
-            ValueError: It is none, or it was held with a model that is not on this page.
+            ValueError: It is none, it was held with a model that is not on this page, or it tells of attributes that the model lacks.
         """
-        walk = from_json(text)
-        return from_json(text, self.guide(walk.model).space.latent_dim)
+        guide = self.guide(from_json(text).model)
+        walk, readers = from_json(text, guide.space.latent_dim), guide.space.readers
+        for step in (turn.step for turn in walk.turns if turn.step is not None):
+            for name, row in step.attributes.items():
+                if name not in readers or not set(row) <= set(readers[name].values):
+                    raise ValueError(f"the conversation reads values of {name[:40]!r} that {walk.model} does not know: it was changed, or held elsewhere")
+        return walk

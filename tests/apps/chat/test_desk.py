@@ -86,6 +86,15 @@ def test_another_page_s_model_is_refused_by_name(desk):
         desk.imported(store.to_json(Walk("../../etc")))
 
 
+def test_an_imported_conversation_reads_what_the_model_can(desk):
+    walk = desk.answer(desk.new("told"), "I see tea.")
+    for name, values in (("mood", {"good": 1.0}), ("tense", {"past": 0.5, "someday": 0.5})):
+        found = json.loads(store.to_json(walk))
+        found["turns"][-1]["step"]["attributes"][name] = values
+        with pytest.raises(ValueError, match=f"reads values of '{name}' that told does not know"):
+            desk.imported(json.dumps(found))
+
+
 def test_a_picture_is_painted_again_and_nobody_moves(desk, shelf):
     before = desk.answer(Walk("told"), "We like tea.")
     walk = pictures.answer(shelf, before, digit())
