@@ -8,7 +8,6 @@ from apps.chat.walk import Step, Walk
 
 GREETING = "Hello! Type any short English sentence and I find its place on the map. Then change it, walk from it, or ask for help."
 BACK = "Bring the last conversation back"  # a chip of the page, which keeps that conversation
-HELP_CHIPS = ()  # those of `chips`: what helps depends on the model and on where one stands
 HELP = (
     "Type any English sentence and we go there. From there you can change it (make it past · more negative · a bit less positive), "
     "walk (from “A” to “B” · halfway · a third of the way back), look around (something like this · neighbours · surprise me · "

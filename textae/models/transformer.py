@@ -7,7 +7,6 @@ Shapes: B sentences, T tokens, K tokens with the cached ones, D latent dimension
 V vocabulary, N = B·T positions.
 """
 
-
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
