@@ -176,7 +176,7 @@ MOVES: dict[str, Callable[..., Walk]] = {
     "say": say, "edit": edit, "flip": flip, "between": between, "towards": towards, "part": part, "arithmetic": arithmetic, "like": like,
     "surprise": surprise, "about": about, "again": again, "neighbours": neighbours, "place": place, "undo": undo, "redo": redo,
     "restart": restart, "why": why, "where": where, "unknown": unknown,
-    "help": _telling("help", replies.HELP, ()),
+    "help": _telling("help", replies.HELP),
     "hello": _telling("hello", "Hello! Type any short English sentence and I find its place on the map. Then change it, walk from it, or ask for help."),
     "thanks": _telling("thanks", "Noted. Where next?"),
     "share": _telling("share", "Below the map are buttons: “Copy link” for a link that replays this walk, “Export” for a file with every number, “Import” to read one back."),
