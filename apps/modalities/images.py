@@ -24,7 +24,7 @@ HISTORY_IMAGES = 300
 SECTIONS = ("pretraining", "history")  # beside those of every config
 # What the section `data` says itself; the rest goes to the data set.
 BATCH_KEYS = ("attribute_drop", "binarize", "labelled", "labelled_per_batch")
-DATA_KEYS = ("name", "batch_size", "labels", "corruption", "transforms", "valid_limit", *BATCH_KEYS)
+DATA_KEYS = ("name", "batch_size", "labels", "corruption", "transforms", "augmentation", "valid_limit", *BATCH_KEYS)
 
 
 def terms() -> Mapping[str, type]:
@@ -86,8 +86,8 @@ def _noise(data: Mapping[str, Any]) -> dict[str, Any]:
     from vision.data.corruption import Corruption
     from vision.data.transforms import Transforms
 
-    kinds = {"corruption": Corruption, "transforms": Transforms}
-    return {key: kind.from_config(data[key]) for key, kind in kinds.items() if data.get(key) is not None}
+    kinds = {"corruption": Corruption, "transforms": Transforms, "augmentation": Corruption}
+    return {key: kind.from_config(data[key], where=f"data.{key}") for key, kind in kinds.items() if data.get(key) is not None}
 
 
 def _pretraining(spec: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -28,15 +28,16 @@ class Recipe:
     """What becomes of pixels between memory and model, in this order; see `in_memory`."""
 
     transforms: Transforms | None = None
+    augmentation: Corruption | None = None
     binarize: str | None = None
     corruption: Corruption | None = None
     attribute_drop: float = 0.0
     labelled_per_batch: int = 0
 
     def clean(self) -> "Recipe":
-        """Without what only training has: noise, changes of the input alone, hidden and repeated labels."""
+        """Without what only training has: augmentation, noise, changes of the input alone, hidden and repeated labels."""
         both = self.transforms if self.transforms is not None and self.transforms.apply_to == "both" else None
-        return replace(self, transforms=both, corruption=None, attribute_drop=0.0, labelled_per_batch=0)
+        return replace(self, transforms=both, augmentation=None, corruption=None, attribute_drop=0.0, labelled_per_batch=0)
 
 
 class ImageTable:
@@ -77,6 +78,8 @@ class ImageTable:
         transforms = recipe.transforms
         if transforms is not None and transforms.apply_to == "both":
             targets = transforms(targets)
+        if recipe.augmentation is not None:
+            targets = recipe.augmentation(targets)
         if recipe.binarize == "threshold":
             targets = (targets > 0.5).float()
         elif recipe.binarize == "dynamic":
@@ -107,13 +110,14 @@ class ImageTable:
 
 def in_memory(
     image_set: ImageSet, processor: ImageProcessor, *, batch_size: int, shuffle: bool = True, seed: int = 0,
-    corruption: Corruption | None = None, transforms: Transforms | None = None, binarize: str | None = None,
-    attribute_drop: float = 0.0, labelled: int | None = None, labelled_per_batch: int = 0, name: str = "images",
+    corruption: Corruption | None = None, transforms: Transforms | None = None, augmentation: Corruption | None = None,
+    binarize: str | None = None, attribute_drop: float = 0.0, labelled: int | None = None, labelled_per_batch: int = 0,
+    name: str = "images",
 ) -> IndexedBatches:  # fmt: skip
     """Batches of a set that stays in memory as bytes.
 
     All draws come from torch's global generator, which the trainer seeds before every batch. `clean()` of the result is
-    the same split without corruption, without transforms of the input alone, each image once, with the labels it has.
+    the same split without augmentation and corruption, without transforms of the input alone, each image once, with the labels it has.
 
     Args:
         image_set: Of the model's size.
@@ -123,6 +127,7 @@ def in_memory(
         seed: Of the order, and of the choice of `labelled`.
         corruption: Of `pixel_values` alone.
         transforms: Of input and target, or of the input alone, as they say themselves.
+        augmentation: Of input and target alike, in training alone.
         binarize: "dynamic" draws every pixel anew from Bernoulli(its value), for input and target alike and in
             validation too (Burda et al. 2016, sec. 5); "threshold" cuts at one half; None leaves gray values.
         attribute_drop: Rate at which a known label is hidden (-1), so that the model also learns to do without.
@@ -145,7 +150,7 @@ def in_memory(
     table = ImageTable(image_set, processor, labelled, seed, name)
     if labelled_per_batch and not len(table.labelled):
         raise ValueError(f"labelled_per_batch is {labelled_per_batch}, but {name} has no labels that the model knows")
-    recipe = Recipe(transforms, binarize, corruption, attribute_drop, labelled_per_batch)
+    recipe = Recipe(transforms, augmentation, binarize, corruption, attribute_drop, labelled_per_batch)
     collate: Callable[[np.ndarray], Batch] = partial(table.batch, recipe=recipe)
     batches = IndexedBatches(
         len(table), collate, batch_size, shuffle=shuffle, seed=seed, clean=partial(table.batch, recipe=recipe.clean())

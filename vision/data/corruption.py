@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
+from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
 
 from textae.core.config import build
 from vision.data.pixels import LUMINANCE
@@ -178,6 +178,47 @@ class Gray:
         return (pixels_BCHW * weights).sum(1, keepdim=True).repeat(1, 3, 1, 1)
 
 
+@dataclass(frozen=True)
+class Affine:
+    """Turns, enlarges, slants and moves each image by amounts of its own, drawn evenly up to these; bilinear, black beyond the edge.
+
+    As `data.corruption` the model learns to set images upright again; as `data.augmentation` it sees more images.
+
+    Args:
+        rotate: Degrees, either way, up to 180.
+        scale: Share, below 1: 0.1 draws factors from 0.9 to 1.1.
+        shear: Degrees that upright lines lean, either way, below 90.
+        shift: Pixels in each direction, either way; a fraction is drawn too.
+    """
+
+    rotate: float = 0.0
+    scale: float = 0.0
+    shear: float = 0.0
+    shift: float = 0.0
+
+    def __post_init__(self):
+        for name, most, unit in (("rotate", 180, " degrees"), ("shear", 89, " degrees"), ("scale", 0.99, ""), ("shift", math.inf, " pixels")):
+            value = getattr(self, name)
+            if not (_is_number(value) and 0 <= value <= most and value < math.inf):
+                raise ValueError(f"{name} is {value!r}; it must be a number of 0{f' to {most}' if most < math.inf else ' or more'}{unit}")
+        if not (self.rotate or self.scale or self.shear or self.shift):
+            raise ValueError("affine changes nothing: give rotate, scale, shear or shift")
+
+    def __call__(self, pixels_BCHW: Tensor) -> Tensor:
+        num, _, height, width = pixels_BCHW.shape
+        angle, slant, factor, right, down = torch.rand(5, num, device=pixels_BCHW.device).mul_(2).sub_(1)
+        angle, lean = angle * math.radians(self.rotate), (slant * math.radians(self.shear)).tan()
+        cos, sin, factor = angle.cos(), angle.sin(), 1 + factor * self.scale
+        # From output to input in units of half an edge: unslant(turn(x)) / factor, y downwards.
+        rows = [
+            [(cos + lean * sin) / factor, (lean * cos - sin) / factor * (height / width), right * (2 * self.shift / width)],
+            [sin / factor * (width / height), cos / factor, down * (2 * self.shift / height)],
+        ]
+        theta_B23 = torch.stack([torch.stack(row, 1) for row in rows], 1)
+        grid = affine_grid(theta_B23, list(pixels_BCHW.shape), align_corners=False)
+        return grid_sample(pixels_BCHW, grid, mode="bilinear", padding_mode="zeros", align_corners=False).clamp_(0, 1)
+
+
 CORRUPTIONS = {
     "gaussian": Gaussian,
     "salt_pepper": SaltPepper,
@@ -186,6 +227,7 @@ CORRUPTIONS = {
     "watermark": Watermark,
     "low_resolution": LowResolution,
     "gray": Gray,
+    "affine": Affine,
 }
 
 

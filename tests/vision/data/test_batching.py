@@ -77,6 +77,7 @@ def test_without_shuffling_the_order_is_the_sets():
         {"corruption": NOISE},
         {"binarize": "dynamic"},
         {"transforms": Transforms(Identity(), Flip(), mode="random")},
+        {"augmentation": Corruption.from_config({"kind": "affine", "rotate": 20})},
         {"labelled": 9, "labelled_per_batch": 5},
         {"attribute_drop": 0.5},
     ],
@@ -104,6 +105,18 @@ def test_corruption_leaves_the_target_clean():
         assert torch.equal(batch["targets"], clean)
         assert (batch["pixel_values"] - clean).abs().mean() > 0.05
     assert same(list(data.clean().epoch(0)), list(in_memory(SET, PLAIN, batch_size=8, shuffle=False).epoch(0)))
+
+
+def test_augmentation_changes_both_sides_before_the_noise_and_in_training_alone():
+    turned = Corruption.from_config({"kind": "affine", "rotate": 20, "shift": 1})
+    plain = in_memory(SET, PLAIN, batch_size=8, seed=3)
+    data = in_memory(SET, PLAIN, batch_size=8, seed=3, augmentation=turned)
+    for batch, original in zip(data.epoch(0), plain.epoch(0), strict=True):
+        assert torch.equal(batch["pixel_values"], batch["targets"]) and not torch.equal(batch["targets"], original["targets"])
+    assert same(list(data.clean().epoch(0)), list(plain.clean().epoch(0)))
+    noisy = in_memory(SET, PLAIN, batch_size=8, seed=3, augmentation=turned, corruption=NOISE)
+    for with_noise, without in zip(seeded_epoch(noisy), seeded_epoch(data), strict=True):
+        assert torch.equal(with_noise["targets"], without["targets"]) and not torch.equal(with_noise["pixel_values"], with_noise["targets"])
 
 
 @pytest.mark.parametrize("apply_to", ["both", "input"])

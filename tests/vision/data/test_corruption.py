@@ -8,6 +8,7 @@ from torch.nn.functional import interpolate
 from vision.data.corruption import (
     CORRUPTIONS,
     MARK,
+    Affine,
     Blocks,
     Corruption,
     Gaussian,
@@ -21,6 +22,7 @@ from vision.data.corruption import (
 SETTINGS = {
     "gaussian": {"sigma": 0.5}, "salt_pepper": {"rate": 0.3}, "masking": {"rate": 0.3}, "blocks": {"size": 5, "count": 2},
     "watermark": {}, "low_resolution": {"factor": 3}, "gray": {},
+    "affine": {"rotate": 10, "scale": 0.1, "shear": 10, "shift": 2},
 }  # fmt: skip
 
 
@@ -215,3 +217,60 @@ def test_a_pair_of_sigmas_gives_every_image_its_own():
 def test_a_pair_of_sigmas_is_a_pair(sigma):
     with pytest.raises(ValueError, match="pair"):
         Corruption.from_config({"kind": "gaussian", "sigma": sigma})
+
+
+def moments(images):
+    """Mass, center and second moments of the pixels, in pixels from the middle; y downwards."""
+    num, _, height, width = images.shape
+    y, x = torch.meshgrid(torch.arange(height) - (height - 1) / 2, torch.arange(width) - (width - 1) / 2, indexing="ij")
+    mass = images.sum((1, 2, 3))
+    mean = lambda t: (images[:, 0] * t).sum((1, 2)) / mass  # noqa: E731
+    return mass, mean(x), mean(y), mean(x * x), mean(x * y), mean(y * y)
+
+
+def bar(num, thickness=1.5, height=31, width=25):
+    """An upright bar in the middle, with soft edges that an interpolation keeps."""
+    y, x = torch.meshgrid(torch.arange(height) - (height - 1) / 2, torch.arange(width) - (width - 1) / 2, indexing="ij")
+    return torch.exp(-((x / thickness) ** 2) - (y / 5) ** 2)[None, None].repeat(num, 1, 1, 1)
+
+
+def test_affine_moves_by_pixels_and_each_image_by_its_own():
+    torch.manual_seed(0)
+    _, x, y, *_ = moments(Affine(shift=3)(bar(400)))
+    for moved in (x, y):
+        assert 2.9 < moved.abs().max() <= 3.02 and moved.mean().abs() < 0.3 and moved.std() == pytest.approx(3 / 3**0.5, rel=0.08)
+    assert torch.corrcoef(torch.stack([x, y]))[0, 1].abs() < 0.15
+
+
+def test_affine_turns_within_its_angle():
+    torch.manual_seed(0)
+    before = moments(bar(1))
+    mass, x, y, xx, xy, yy = moments(Affine(rotate=30)(bar(400)))
+    angle = torch.rad2deg(0.5 * torch.atan2(2 * xy, yy - xx))  # of the long axis against upright
+    assert 28 < angle.abs().max() < 30.5 and angle.std() == pytest.approx(30 / 3**0.5, rel=0.08)
+    assert torch.allclose(xx + yy, (before[3] + before[5]).expand(400), rtol=0.03)  # a turn changes no length, on a page that is not square
+    assert x.abs().max() < 0.05 and y.abs().max() < 0.05 and torch.allclose(mass, before[0].expand(400), rtol=0.01)
+
+
+def test_affine_enlarges_by_its_share():
+    torch.manual_seed(0)
+    mass = moments(Affine(scale=0.2)(bar(400, 3)))[0] / moments(bar(1, 3))[0]
+    assert mass.min() == pytest.approx(0.64, abs=0.03) and mass.max() == pytest.approx(1.44, abs=0.04)
+
+
+def test_affine_slants_upright_lines():
+    torch.manual_seed(0)
+    mass, _, _, _, xy, yy = moments(Affine(shear=20)(bar(400)))
+    lean = torch.rad2deg(torch.atan(xy / yy))
+    assert 18.5 < lean.abs().max() < 20.5 and lean.mean().abs() < 2.5
+    assert torch.allclose(yy, moments(bar(1))[5].expand(400), rtol=0.03) and torch.allclose(mass, moments(bar(1))[0].expand(400), rtol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({}, "changes nothing"), ({"rotate": 200}, "0 to 180 degrees"), ({"scale": 1.0}, "0 to 0.99"), ({"shear": 90}, "0 to 89 degrees"),
+     ({"shift": -1}, "0 or more pixels"), ({"shift": float("nan")}, "0 or more pixels"), ({"shift": True}, "0 or more pixels")],
+)  # fmt: skip
+def test_affine_that_makes_no_sense(options, words):
+    with pytest.raises(ValueError, match=words):
+        Affine(**options)
