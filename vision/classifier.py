@@ -284,10 +284,12 @@ def _train(
             loss_sum, wrong = torch.zeros((), device=images.device), torch.zeros((), device=images.device)
             for rows in torch.randperm(len(images), generator=generator, device=images.device).split(options.batch_size):
                 optimizer.param_groups[0]["lr"] = rate(step)
-                seen, wanted = images[rows], labels[rows]
+                seen, wanted = images.index_select(0, rows), labels[rows]  # indexing images takes four times as long
                 if options.noise is not None:
                     seen = corrupt(seen, options.noise, options.noise_level, generator)
-                logits = classifier(seen)
+                with torch.autocast(images.device.type, torch.bfloat16, enabled=options.precision == "bf16"):
+                    logits = classifier(seen)
+                logits = logits.float()
                 loss = cross_entropy(logits, wanted, label_smoothing=options.label_smoothing)
                 optimizer.zero_grad()
                 loss.backward()

@@ -147,7 +147,7 @@ def fit_layer(
             cost_sum, penalty_sum = torch.zeros((), device=x.device), torch.zeros((), device=x.device)
             for rows in torch.randperm(len(x), generator=generator, device=x.device).split(options.batch_size):
                 optimizer.param_groups[0]["lr"] = rate(step)
-                clean = x[rows]
+                clean = x.index_select(0, rows)
                 seen = corrupt(clean, options.noise, options.noise_level, generator, limits) if options.noise else clean
                 if options.contraction is None:
                     costs = cost(decode(level.activation(encoder(seen))), clean)

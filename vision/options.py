@@ -148,6 +148,7 @@ class FineTuneOptions:
         valid_share: Share of the training images held out for validation where none are given; 0 validates nothing
             and keeps the last weights.
         patience: Epochs without a lower validation error before training stops; 0 never stops early.
+        precision: "fp32" or "bf16", of the training steps' products; weights and validation stay in float32.
         progress: Whether to draw a progress bar, where there is a terminal.
     """
 
@@ -166,6 +167,7 @@ class FineTuneOptions:
     noise_level: float | None = None
     valid_share: float = 1 / 6
     patience: int = 0
+    precision: str = "fp32"
     progress: bool = True
 
     def __post_init__(self) -> None:
@@ -174,7 +176,7 @@ class FineTuneOptions:
         check_least(self, where, 1, "epochs", "batch_size")
         check_least(self, where, 0, "lr", "final_lr", "weight_decay", "max_norm", "patience")
         check_shares(self, where, "momentum", "average", "label_smoothing", "valid_share")
-        check_names(self, where, optimizer=OPTIMIZERS, decay=DECAYS)
+        check_names(self, where, optimizer=OPTIMIZERS, decay=DECAYS, precision=("fp32", "bf16"))
         if (self.noise is None) != (self.noise_level is None):
             raise ValueError(f"{where}.noise is {self.noise!r} and noise_level {self.noise_level}: give both or neither")
         if self.noise is not None:

@@ -264,7 +264,7 @@ def fit_rbm(
     chains = None
     if options.persistent:
         rows = torch.randint(len(data), (options.chains,), generator=generator, device=data.device)
-        chains = data[rows]
+        chains = data.index_select(0, rows)
     top = options.gaussian_lr if "gaussian" in (rbm.visible, rbm.hidden) else options.lr
     history, started = [], time.perf_counter()
     done, updates = 0, options.epochs * math.ceil(len(data) / options.batch_size)
@@ -274,7 +274,7 @@ def fit_rbm(
             momentum = options.momentum if epoch <= options.momentum_epochs else options.final_momentum
             for rows in torch.randperm(len(data), generator=generator, device=data.device).split(options.batch_size):
                 lr = top * (1 - done / updates) if options.decay == "linear" else top
-                v = data[rows]
+                v = data.index_select(0, rows)
                 h = rbm.hidden_mean(v)
                 if chains is None:
                     model_v, model_h = reconstruct(rbm, h, options.steps, options.sample_visible, generator)

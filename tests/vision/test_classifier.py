@@ -97,6 +97,18 @@ def test_error_rate_and_training_figures(digits):
     assert not classifier.training and all(p.grad is None for p in classifier.parameters())
 
 
+def test_bfloat16_learns_the_same_to_its_precision(digits):
+    images, labels = digits[0][:400], digits[1][:400]
+    losses = {}
+    for precision in ("fp32", "bf16"):
+        torch.manual_seed(0)
+        classifier = Classifier((1, 8, 8), [40], ["relu"], DIGITS)
+        result = fine_tune(classifier, images, labels, options(epochs=4, optimizer="sgd", lr=0.1, precision=precision), valid=(digits[2], digits[3]))
+        losses[precision] = [e.loss for e in result.epochs]
+        assert all(p.dtype == torch.float32 for p in classifier.parameters())
+    assert losses["bf16"] != losses["fp32"] and losses["bf16"] == pytest.approx(losses["fp32"], rel=0.02)
+
+
 def test_the_best_epoch_is_kept_and_patience_stops(digits):
     images, labels = digits[0][:200], digits[1][:200]
     shuffled = labels[torch.randperm(200, generator=torch.Generator().manual_seed(1))]  # nothing to learn but by heart
@@ -237,6 +249,7 @@ def test_what_does_not_fit_is_refused(digits):
     "changes,match",
     [
         ({"optimizer": "adamw"}, "optimizer is 'adamw'; it must be one of adam, sgd"),
+        ({"precision": "fp16"}, "precision is 'fp16'; it must be one of fp32, bf16"),
         ({"valid_share": 1.0}, "valid_share is 1.0"),
         ({"noise": "masking"}, "give both or neither"),
         ({"noise": "salt", "noise_level": 0.1}, "noise is 'salt'; it must be one of masking, gaussian, salt_pepper"),
