@@ -80,18 +80,22 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _one_table(rows: Sequence[Mapping[str, Any]]) -> str:
     shown = {key: column for key, column in COLUMNS.items() if any(_number(row["evaluation"].get(key)) for row in rows)}
-    head = ["model", *(name for name, _ in shown.values()), "draws", "trained and evaluated by", "seed", "date", "hardware", "minutes"]
-    lines = [head, ["---", *["---:"] * (len(shown) + 1), "---", "---:", "---", "---", "---:"]]
+    head = ["model", *(name for name, _ in shown.values()), "draws", "updates", "trained and evaluated by", "seed", "date", "hardware", "minutes"]
+    lines = [head, ["---", *["---:"] * (len(shown) + 2), "---", "---:", "---", "---", "---:"]]
     for row in rows:
         training, evaluation = row["training"], row["evaluation"]
         figures = [write(evaluation[key]) if _number(evaluation.get(key)) else NONE for key, (_, write) in shown.items()]
         both = [[part[key] for part in (training, evaluation) if key in part] for key in ("command", "seed", "date", "hardware", "minutes")]
         commands, seeds, dates, machines, minutes = both
         lines.append([
-            row["name"], *figures, str(evaluation.get("samples", NONE)), "; ".join(f"`{c}`" for c in commands) or NONE,
+            row["name"], *figures, str(evaluation.get("samples", NONE)), _count(training.get("step")), "; ".join(f"`{c}`" for c in commands) or NONE,
             *("; ".join(dict.fromkeys(map(str, values))) or NONE for values in (seeds, dates, machines)), " + ".join(map(str, minutes)) or NONE,
         ])  # fmt: skip
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def _count(value: Any) -> str:
+    return f"{value:,}" if _number(value) else NONE
 
 
 def _number(value: Any) -> bool:

@@ -6,7 +6,7 @@ import pytest
 
 from apps.results import BEGIN, END, check, collect, table, write
 
-TRAINED = {"command": "textae train --config text/a", "date": "2026-01-02", "seed": 3, "hardware": "a CPU", "minutes": 12.5}
+TRAINED = {"command": "textae train --config text/a", "date": "2026-01-02", "seed": 3, "hardware": "a CPU", "minutes": 12.5, "step": 10520}
 MEASURED = {"on": "ptb, split valid (10 sentences)", "samples": 50, "command": "textae evaluate --data ptb", "date": "2026-01-03", "seed": 0,
             "hardware": "a CPU", "minutes": 1.5, "nll": 100.06, "ppl": 98.76, "kl": 3.25, "active_units": 7, "copied": 0.051, "nll_curve": [[1, 2.0]]}  # fmt: skip
 
@@ -23,9 +23,9 @@ def test_rows_hold_figures_and_where_they_come_from(tmp_path):
     rows = collect([tmp_path / "runs" / "vae", tmp_path / "lm.json"])
     assert [row["name"] for row in rows] == ["vae", "lm"] and rows == collect([tmp_path / "runs" / "vae" / "model", tmp_path / "lm.json"])
     lines = table(rows).split("\n")
-    assert lines[0] == "On ptb, split valid (10 sentences):" and lines[2].startswith("| model | NLL | PPL | KL | AU | BLEU | copied % | draws |")
+    assert lines[0] == "On ptb, split valid (10 sentences):" and lines[2].startswith("| model | NLL | PPL | KL | AU | BLEU | copied % | draws | updates |")
     assert lines[4] == (
-        "| vae | 100.1 | 98.8 | 3.25 | 7 | – | 5.1 | 50 | `textae train --config text/a`; `textae evaluate --data ptb` | 3; 0 "
+        "| vae | 100.1 | 98.8 | 3.25 | 7 | – | 5.1 | 50 | 10,520 | `textae train --config text/a`; `textae evaluate --data ptb` | 3; 0 "
         "| 2026-01-02; 2026-01-03 | a CPU | 12.5 + 1.5 |"
     )
     assert lines[5].startswith("| lm | 90.0 | 98.8 | – | 7 | 50.0 |")
