@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from textae.core.config import choose
 from textae.core.files import whole_folder
+from vision.data.corruption import Corruption
 from vision.greedy import corrupt, learning_rate
 from vision.models.base import ACTIVATIONS
 from vision.models.mlp import MLPAutoencoder
@@ -276,6 +277,7 @@ def _train(
         options.decay, options.lr, options.lr * options.final_lr, options.epochs * math.ceil(len(images) / options.batch_size)
     )
     average = [p.detach().clone() for p in learned] if options.average else None
+    changed = None if options.augmentation is None else Corruption.from_config(options.augmentation, where="fine_tuning.augmentation")
     history, kept, best, best_epoch, step, started = [], None, (math.inf, math.inf), 0, 0, time.perf_counter()
     quiet = not (options.progress and sys.stderr.isatty())
     with tqdm(total=options.epochs, desc="fine-tuning", unit="epoch", disable=quiet, dynamic_ncols=True) as bar:
@@ -285,6 +287,8 @@ def _train(
             for rows in torch.randperm(len(images), generator=generator, device=images.device).split(options.batch_size):
                 optimizer.param_groups[0]["lr"] = rate(step)
                 seen, wanted = images.index_select(0, rows), labels[rows]  # indexing images takes four times as long
+                if changed is not None:
+                    seen = changed(seen)
                 if options.noise is not None:
                     seen = corrupt(seen, options.noise, options.noise_level, generator)
                 with torch.autocast(images.device.type, torch.bfloat16, enabled=options.precision == "bf16"):

@@ -145,6 +145,8 @@ class FineTuneOptions:
         label_smoothing: Share of the target that is spread over all classes (Szegedy et al. 2016, sec. 7).
         noise: Corruption of the training images: "masking", "gaussian" or "salt_pepper"; None leaves them clean.
         noise_level: Share of pixels, or the standard deviation.
+        augmentation: Changes of the training images before the noise, as `data.augmentation` of a config: such as
+            {kind: affine, rotate: 10, shift: 1}.
         valid_share: Share of the training images held out for validation where none are given; 0 validates nothing
             and keeps the last weights.
         patience: Epochs without a lower validation error before training stops; 0 never stops early.
@@ -165,6 +167,7 @@ class FineTuneOptions:
     label_smoothing: float = 0.0
     noise: str | None = None
     noise_level: float | None = None
+    augmentation: dict | list | None = None
     valid_share: float = 1 / 6
     patience: int = 0
     precision: str = "fp32"

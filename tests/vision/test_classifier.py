@@ -109,6 +109,19 @@ def test_bfloat16_learns_the_same_to_its_precision(digits):
     assert losses["bf16"] != losses["fp32"] and losses["bf16"] == pytest.approx(losses["fp32"], rel=0.02)
 
 
+def test_augmentation_changes_what_is_learned_from_and_not_what_is_validated(digits):
+    train, valid = (digits[0][:400], digits[1][:400]), (digits[2], digits[3])
+    runs = []
+    for changes in ({}, {"augmentation": {"kind": "affine", "shift": 2}}):
+        torch.manual_seed(0)
+        classifier = Classifier((1, 8, 8), [40], ["relu"], DIGITS)
+        runs.append(fine_tune(classifier, *train, options(epochs=3, **changes), valid=valid).epochs)
+        assert runs[-1][-1].valid_error == pytest.approx(classifier.error_rate(*valid), abs=0.05)
+    assert runs[1][-1].train_error > runs[0][-1].train_error + 0.05  # digits of 8 x 8 that move by two pixels are hard to learn
+    with pytest.raises(ValueError, match="no kind 'turn': Known: affine"):
+        fine_tune(Classifier((1, 8, 8), [40], ["relu"], DIGITS), *train, options(augmentation={"kind": "turn"}), valid=valid)
+
+
 def test_the_best_epoch_is_kept_and_patience_stops(digits):
     images, labels = digits[0][:200], digits[1][:200]
     shuffled = labels[torch.randperm(200, generator=torch.Generator().manual_seed(1))]  # nothing to learn but by heart
