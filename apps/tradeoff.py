@@ -34,12 +34,12 @@ def measure(
         model: Bundled name, folder or Hub id.
         sources: Sentences that lack the value.
         attribute, value: What they are to become.
-        methods: Of `LatentSpace.edit`.
+        methods: Of `LatentSpace.edit`; "offset:1" is one with candidates of its own, here a single one.
         strengths: k.
         judges: Folders of judges of the attribute.
         fluency: The named data set whose training text the language model counts.
         references: What the edits should have become, in the order of the sources.
-        candidates: Of each edit.
+        candidates: Of each edit by a method that does not name its own.
         seed: Of the bootstrap.
         device: "auto" or a torch device.
 
@@ -55,15 +55,23 @@ def measure(
 
     if not (methods and strengths and judges and fluency):
         raise ValueError("a trade-off needs methods, strengths, judges (--judge FOLDER) and a language model (--fluency, a named data set)")
+    parsed = {named: _own_candidates(named) for named in methods}
     space, lm = open_space(model, device), fluency_model(fluency)
     asked = {Path(folder).name: open_judge(folder) for folder in judges}
     curves = {}
-    for method in methods:
-        edits = {
-            k: [e.text for e in space.edit(list(sources), method=method, strength=k, candidates=candidates, **{attribute: value})] for k in strengths
-        }
-        curves[method] = tradeoff(sources, edits, value, asked, lm, references, seed=seed)
+    for named, (method, own) in parsed.items():
+        asked_for = {"method": method, "candidates": own or candidates, attribute: value}
+        edits = {k: [e.text for e in space.edit(list(sources), strength=k, **asked_for)] for k in strengths}
+        curves[named] = tradeoff(sources, edits, value, asked, lm, references, seed=seed)
     return curves
+
+
+def _own_candidates(named: str) -> tuple[str, int]:
+    """A method and the candidates that stand behind its colon; 0 where none do."""
+    method, colon, own = named.partition(":")
+    if colon and not (own.isdecimal() and int(own)):
+        raise ValueError(f"method {named!r}: behind the colon stands a number of candidates, 1 or more, as in offset:1")
+    return method, int(own or 0)
 
 
 def table(curves: "Mapping[str, Mapping[float, EditFigures]]") -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from apps.tradeoff import COLUMNS, draw, plot, table
+from apps.tradeoff import COLUMNS, draw, measure, plot, table
 from textae.edit_metrics import EditFigures
 
 
@@ -72,3 +72,24 @@ def test_table():
     assert lines[0].startswith("| method | k | ACC % | self-BLEU |")
     assert lines[2] == "| offset | 0.5 | 40.0 | 70.0 | 52.9 | – | – | 1.10 | 70.0 | 1.0 | 0.400 |"
     assert lines[4].startswith("| probe | 1 | 90.0 | 60.0 |") and len(COLUMNS) == 9
+
+
+def test_a_method_may_have_candidates_of_its_own(monkeypatch):
+    class Space:
+        asked = []
+
+        def edit(self, texts, **how):
+            self.asked.append(how)
+            return [type("Edit", (), {"text": text}) for text in texts]
+
+    monkeypatch.setattr("apps.catalog.open_space", lambda *_: Space())
+    monkeypatch.setattr("apps.judging.fluency_model", lambda *_: None)
+    monkeypatch.setattr("apps.judging.open_judge", lambda *_: None)
+    monkeypatch.setattr("textae.edit_metrics.tradeoff", lambda sources, edits, *_, **__: edits)
+    how = {"strengths": [1.0, 2.0], "judges": ["j"], "fluency": "tatoeba", "candidates": 7}
+    curves = measure("m", ["A."], "tense", "past", methods=["auto", "offset:1"], **how)
+    assert curves == {"auto": {1.0: ["A."], 2.0: ["A."]}, "offset:1": {1.0: ["A."], 2.0: ["A."]}}
+    assert Space.asked[::2] == [{"strength": 1.0, "method": m, "candidates": n, "tense": "past"} for m, n in (("auto", 7), ("offset", 1))]
+    for wrong in ("offset:", "offset:0", "offset:x"):
+        with pytest.raises(ValueError, match=f"method '{wrong}': behind the colon"):
+            measure("m", ["A."], "tense", "past", methods=["auto", wrong], **how)
