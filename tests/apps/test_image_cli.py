@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from apps import cli
@@ -269,3 +270,16 @@ def test_one_class_trains_each_digit_alone(run, tmp_path):
     assert sorted(p.name for p in (tmp_path / "runs" / "one-class").iterdir()) == list("0123456789"), "a model for each digit"
     code, out, err = run("image", "one-class", "one.yaml", "data.name=faces")
     assert code != 0 and "digits" in err
+
+
+def test_augmentation_is_of_training_alone():
+    from apps.modalities import images
+
+    plain = {"data": {"name": "digits", "batch_size": 50}}
+    told = {"data": {**plain["data"], "augmentation": {"kind": "affine", "shift": 2}}}
+    (before, _), (after, _) = images.load(plain, 0), images.load(told, 0)
+    same = [
+        all(torch.equal(a["targets"], b["targets"]) for a, b in zip(x.epoch(0), y.epoch(0), strict=True))
+        for x, y in ((before.train, after.train), (before.valid, after.valid))
+    ]
+    assert same == [False, True]

@@ -266,9 +266,16 @@ def test_affine_slants_upright_lines():
     assert torch.allclose(yy, moments(bar(1))[5].expand(400), rtol=0.03) and torch.allclose(mass, moments(bar(1))[0].expand(400), rtol=0.02)
 
 
+def test_affine_leaves_a_share_of_the_images_as_they_are():
+    torch.manual_seed(0)
+    pixels = bar(2000)
+    same = (Affine(shift=3, rate=0.25)(pixels) == pixels).flatten(1).all(1)
+    assert same.float().mean().item() == pytest.approx(0.75, abs=0.03)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({}, "changes nothing"), ({"rotate": 200}, "0 to 180 degrees"), ({"scale": 1.0}, "0 to 0.99"), ({"shear": 90}, "0 to 89 degrees"),
+    [({}, "changes nothing"), ({"shift": 1, "rate": 1.5}, "rate is 1.5; it must be a number from 0 to 1"), ({"rotate": 200}, "0 to 180 degrees"), ({"scale": 1.0}, "0 to 0.99"), ({"shear": 90}, "0 to 89 degrees"),
      ({"shift": -1}, "0 or more pixels"), ({"shift": float("nan")}, "0 or more pixels"), ({"shift": True}, "0 or more pixels")],
 )  # fmt: skip
 def test_affine_that_makes_no_sense(options, words):
