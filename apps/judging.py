@@ -98,7 +98,7 @@ def tradeoff(
     wanted: Annotated[str, typer.Option(help="What they are to become, as NAME=VALUE, such as tense=past.")],
     judges: Annotated[list[str], typer.Option("--judge", help="Folder of a judge; may be repeated.")],
     fluency: Annotated[str, typer.Option(help="The data set whose training text the language model counts.")],
-    model: Annotated[str, typer.Option("--model", "-m", help="Bundled name, folder or Hub id.")] = "everyday",
+    models: Annotated[list[str] | None, typer.Option("--model", "-m", help="Bundled name, folder or Hub id; may be repeated. [everyday]")] = None,
     methods: Annotated[str, typer.Option(help="With commas between them; offset:1 gives that one a single candidate.")] = "auto",
     strengths: Annotated[str, typer.Option(help="k, with commas between them.")] = "0.5,1,1.5,2",
     references: Annotated[Path | None, typer.Option(help="What they should become, one a line.")] = None,
@@ -120,7 +120,7 @@ def tradeoff(
         raise ValueError(f"--strengths is {strengths!r}; give numbers with commas between them, such as 0.5,1,2") from None
     said = None if references is None else [row["text"] for row in read_files(references)]
     curves = measure(
-        model, [row["text"] for row in read_files(file)], name, value, methods=[m.strip() for m in methods.split(",") if m.strip()],
+        models or ["everyday"], [row["text"] for row in read_files(file)], name, value, methods=[m.strip() for m in methods.split(",") if m.strip()],
         strengths=factors, judges=judges, fluency=fluency, references=said, candidates=candidates, seed=seed, device=device,
     )  # fmt: skip
     draw(curves, out)

@@ -1,6 +1,7 @@
 """What methods of editing trade over the strength k: accuracy, content and fluency, as one figure and one table."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,13 +26,13 @@ FLUENCY_BAR = 1.25  # perplexity of edits over that of their sources, at most
 
 
 def measure(
-    model: str, sources: Sequence[str], attribute: str, value: str, *, methods: Sequence[str], strengths: Sequence[float], judges: Sequence[str],
+    models: Sequence[str], sources: Sequence[str], attribute: str, value: str, *, methods: Sequence[str], strengths: Sequence[float], judges: Sequence[str],
     fluency: str, references: Sequence[str] | None = None, candidates: int = 24, seed: int = 0, device: str = "auto",
 ) -> "dict[str, dict[float, EditFigures]]":  # fmt: skip
     """Edits of the same sentences by several methods at several strengths, and their figures.
 
     Args:
-        model: Bundled name, folder or Hub id.
+        models: Bundled names, folders or Hub ids; with more than one, a method is called by the model's name and its own.
         sources: Sentences that lack the value.
         attribute, value: What they are to become.
         methods: Of `LatentSpace.edit`; "offset:1" is one with candidates of its own, here a single one.
@@ -47,23 +48,31 @@ def measure(
         Figures by method and strength.
 
     Raises:
-        ValueError: No methods, strengths, judges or data set; or what `edit` and `edit_figures` refuse.
+        ValueError: No models, methods, strengths, judges or data set; or what `edit` and `edit_figures` refuse.
     """
     from apps.catalog import open_space
     from apps.judging import fluency_model, open_judge
     from textae.edit_metrics import tradeoff
 
-    if not (methods and strengths and judges and fluency):
-        raise ValueError("a trade-off needs methods, strengths, judges (--judge FOLDER) and a language model (--fluency, a named data set)")
+    if not (models and methods and strengths and judges and fluency):
+        raise ValueError("a trade-off needs models, methods, strengths, judges (--judge FOLDER) and a language model (--fluency, a named data set)")
     parsed = {named: _own_candidates(named) for named in methods}
-    space, lm = open_space(model, device), fluency_model(fluency)
+    spaces, lm = {named: open_space(named, device) for named in models}, fluency_model(fluency)
     asked = {Path(folder).name: open_judge(folder) for folder in judges}
+    names = {model: _short(model) if [_short(m) for m in spaces].count(_short(model)) == 1 else model for model in spaces}
     curves = {}
-    for named, (method, own) in parsed.items():
+    for (model, space), (named, (method, own)) in product(spaces.items(), parsed.items()):
         asked_for = {"method": method, "candidates": own or candidates, attribute: value}
         edits = {k: [e.text for e in space.edit(list(sources), strength=k, **asked_for)] for k in strengths}
-        curves[named] = tradeoff(sources, edits, value, asked, lm, references, seed=seed)
+        label = named if len(spaces) == 1 else f"{names[model]} {named}"
+        curves[label] = tradeoff(sources, edits, value, asked, lm, references, seed=seed)
     return curves
+
+
+def _short(model: str) -> str:
+    """What a figure calls a model: its last folder, or the run's where that is `model`."""
+    path = Path(model)
+    return path.parent.name if path.name == "model" and path.parent.name else path.name
 
 
 def _own_candidates(named: str) -> tuple[str, int]:

@@ -87,9 +87,12 @@ def test_a_method_may_have_candidates_of_its_own(monkeypatch):
     monkeypatch.setattr("apps.judging.open_judge", lambda *_: None)
     monkeypatch.setattr("textae.edit_metrics.tradeoff", lambda sources, edits, *_, **__: edits)
     how = {"strengths": [1.0, 2.0], "judges": ["j"], "fluency": "tatoeba", "candidates": 7}
-    curves = measure("m", ["A."], "tense", "past", methods=["auto", "offset:1"], **how)
+    curves = measure(["m"], ["A."], "tense", "past", methods=["auto", "offset:1"], **how)
     assert curves == {"auto": {1.0: ["A."], 2.0: ["A."]}, "offset:1": {1.0: ["A."], 2.0: ["A."]}}
     assert Space.asked[::2] == [{"strength": 1.0, "method": m, "candidates": n, "tense": "past"} for m, n in (("auto", 7), ("offset", 1))]
+    both = measure(["zoo/m", "runs/n/model"], ["A."], "tense", "past", methods=["auto"], **how)
+    assert list(both) == ["m auto", "n auto"]
+    assert list(measure(["a/m", "b/m"], ["A."], "tense", "past", methods=["auto"], **how)) == ["a/m auto", "b/m auto"]
     for wrong in ("offset:", "offset:0", "offset:x"):
         with pytest.raises(ValueError, match=f"method '{wrong}': behind the colon"):
-            measure("m", ["A."], "tense", "past", methods=["auto", wrong], **how)
+            measure(["m"], ["A."], "tense", "past", methods=["auto", wrong], **how)
