@@ -399,6 +399,18 @@ def test_the_best_model_is_kept_or_the_last(new_trainer, processor, new_model, t
     assert best[0].evaluate().loss == pytest.approx(state.best, rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("terms", "select", "valid", "told"),
+    [({"iwae": {"samples": 2}}, "best", True, True), ({"iwae": {"samples": 2}}, "last", True, False), ({"iwae": {"samples": 2}}, "best", False, False),
+     ({"reconstruction": None, "kl": 1.0}, "best", True, False)],
+)  # fmt: skip
+def test_who_trains_another_bound_than_the_one_that_chooses_is_told(new_trainer, tmp_path, terms, select, valid, told):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        new_trainer(tmp_path, terms, select=select, valid=valid)
+    assert any("tighter bound than the ELBO" in str(w.message) and "trainer.select=last" in str(w.message) for w in caught) == told
+
+
 def test_without_validation_the_last_model_is_written(new_trainer, tmp_path):
     trainer = new_trainer(tmp_path, valid=False)
     trainer.fit()

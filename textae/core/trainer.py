@@ -86,6 +86,11 @@ class Trainer:
         )  # fmt: skip
         torch.manual_seed(options.seed)  # critics are initialized here
         objective.bind(model)
+        if options.select == "best" and splits.valid is not None and any(t.charges == ("likelihood", "kl") for t in objective.terms.values()):
+            warnings.warn(
+                "the objective is a tighter bound than the ELBO, which may rise while the bound falls, and trainer.select=best keeps the "
+                "model of the lowest ELBO in validation: set trainer.select=last", stacklevel=2,
+            )  # fmt: skip
         self.model, self.objective = model, objective
         self.players = {"autoencoder": ([p for p in model.parameters() if p.requires_grad], 1.0), **objective.players()}
         self._encoder = encoder_parameters(model, splits, self.accelerator.num_processes) if options.aggressive else []
