@@ -632,6 +632,7 @@ def test_keyboard_slider_legend_and_zoom(page, opened):
 @pytest.mark.browser
 def test_a_point_lights_up_in_all_views_and_the_page_trains(opened, shapes_page):
     shown = opened(shapes_page)
+    wait(shown, "!!(shapesView.input.places[7])")  # with the first frame
     place = shown.evaluate("shapesView.input.places[7]")
     shown.locator("#shape-input").scroll_into_view_if_needed()
     box = shown.locator("#shape-input").bounding_box()
