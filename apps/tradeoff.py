@@ -77,9 +77,13 @@ def _short(model: str) -> str:
 
 def _own_candidates(named: str) -> tuple[str, int]:
     """A method and the candidates that stand behind its colon; 0 where none do."""
+    from textae.core.config import choose
+    from textae.editing import METHODS
+
     method, colon, own = named.partition(":")
     if colon and not (own.isdecimal() and int(own)):
         raise ValueError(f"method {named!r}: behind the colon stands a number of candidates, 1 or more, as in offset:1")
+    choose(dict.fromkeys(METHODS), method, "method of editing")  # before the first of them takes its minutes
     return method, int(own or 0)
 
 

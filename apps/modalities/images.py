@@ -116,9 +116,11 @@ def load(config: Mapping[str, Any], seed: int, kept: Path | None = None) -> tupl
         processor = ImageProcessor.from_pretrained(kept)
     else:
         processor = ImageProcessor.of(sets["train"], labels=data.get("labels", False))
-    shared = {"batch_size": data.get("batch_size", 100), "seed": seed, "binarize": data.get("binarize"), **_noise(data)}
-    own = {key: data[key] for key in BATCH_KEYS if key != "binarize" and data.get(key)} | {"augmentation": shared.pop("augmentation", None)}
-    train, valid = in_memory(sets["train"], processor, **shared, **own, name="train"), None
+    noise = _noise(data)
+    augmentation = noise.pop("augmentation", None)  # in training alone
+    shared = {"batch_size": data.get("batch_size", 100), "seed": seed, "binarize": data.get("binarize"), **noise}
+    own = {key: data[key] for key in BATCH_KEYS if key != "binarize" and data.get(key)}
+    train, valid = in_memory(sets["train"], processor, **shared, **own, augmentation=augmentation, name="train"), None
     if sets.get("valid") is not None:
         valid = in_memory(sets["valid"].limit(data.get("valid_limit")), processor, **shared, shuffle=False, name="valid")
     return Splits(train, valid), processor

@@ -96,3 +96,5 @@ def test_a_method_may_have_candidates_of_its_own(monkeypatch):
     for wrong in ("offset:", "offset:0", "offset:x"):
         with pytest.raises(ValueError, match=f"method '{wrong}': behind the colon"):
             measure(["m"], ["A."], "tense", "past", methods=["auto", wrong], **how)
+    with pytest.raises(ValueError, match="method of editing 'ofset'"):
+        measure(["m"], ["A."], "tense", "past", methods=["auto", "ofset:1"], **how)
