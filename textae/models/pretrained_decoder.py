@@ -107,11 +107,11 @@ class PretrainedDecoder(SentenceDecoder):
         return self.lm(**self.for_head(self.inputs(embedded_BTH, context_BC, mask_BK, cache))).logits
 
     def last_logits(
-        self, embedded_BTH: Tensor, context_BC: Tensor, mask_BK: Tensor | None, cache: MemoryCache | None, keep: int
+        self, embedded_BTH: Tensor, context_BC: Tensor, mask_BK: Tensor | None, cache: MemoryCache | None, keep: int, running_B: Tensor | None = None
     ) -> Tensor:
         """As in the base; where the output layer is not linear, by the model itself."""
         if self.head_scale is not None:
-            return super().last_logits(embedded_BTH, context_BC, mask_BK, cache, keep)
+            return super().last_logits(embedded_BTH, context_BC, mask_BK, cache, keep, running_B)
         return self.all_logits(embedded_BTH, context_BC, mask_BK, cache)[:, -keep:]
 
     def nll(self, latents_BD: Tensor, decoder_input_ids_BT: Tensor, labels_BT: Tensor, attributes: Tensor | None) -> Tensor:

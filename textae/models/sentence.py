@@ -96,9 +96,27 @@ class SentenceDecoder(PreTrainedModel, GenerationMixin):
             cache: Of the tokens before; these are added to it.
         """
 
-    def last_logits(self, embedded_BTE: Tensor, context_BC: Tensor, mask_BK: Tensor | None, cache: Any, keep: int) -> Tensor:
-        """Of the last `keep` tokens, or of all for 0, shape (B, keep, V)."""
-        return self.logits(self.states(embedded_BTE, context_BC, mask_BK, cache)[:, -keep:])
+    def last_logits(
+        self, embedded_BTE: Tensor, context_BC: Tensor, mask_BK: Tensor | None, cache: Any, keep: int, running_B: Tensor | None = None
+    ) -> Tensor:
+        """Of the last `keep` tokens, or of all for 0, shape (B, keep, V); zeros for rows that are not `running_B`, if it is given."""
+        states = self.states(embedded_BTE, context_BC, mask_BK, cache)[:, -keep:]
+        if running_B is None:
+            return self.logits(states)
+        wanted = self.logits(states[running_B])
+        logits = wanted.new_zeros(*states.shape[:2], wanted.shape[-1])
+        logits[running_B] = wanted
+        return logits
+
+    def _running(self, input_ids: Tensor | None, cache: Any) -> Tensor | None:
+        """Which sentences of a batch have not ended, shape (B,), by the padding that `generate` feeds those that have; None: all.
+
+        Of long batches most rows wait for the longest, and the vocabulary is what a step costs. Asking would stall a GPU.
+        """
+        if input_ids is None or cache is None or input_ids.shape[1] != 1 or input_ids.device.type != "cpu" or not cache.get_seq_length():
+            return None
+        running_B = input_ids[:, 0] != self.config.pad_token_id
+        return None if running_B.all() else running_B
 
     def logits(self, states: Tensor) -> Tensor:
         """Of the vocabulary, shape (..., V)."""
@@ -124,7 +142,7 @@ class SentenceDecoder(PreTrainedModel, GenerationMixin):
         inputs_embeds: Tensor | None = None,
         **_: Any,
     ) -> CausalLMOutputWithPast:
-        """Next-token logits; the form `generate` calls.
+        """Next-token logits; the form `generate` calls. A token of padding after others ends its sentence: its logits may be zeros.
 
         Args:
             input_ids: Tokens so far, shape (B, T); with a cache, those it has not read. None: see `inputs_embeds`.
@@ -142,8 +160,10 @@ class SentenceDecoder(PreTrainedModel, GenerationMixin):
         """
         if use_cache and past_key_values is None:
             past_key_values = self.new_cache()
+        running = self._running(input_ids, past_key_values)
         embedded = embedded_tokens(self.embed, input_ids, inputs_embeds)
-        logits = self.last_logits(embedded, self.context(latents, attributes), attention_mask, past_key_values, logits_to_keep)
+        context = self.context(latents, attributes)
+        logits = self.last_logits(embedded, context, attention_mask, past_key_values, logits_to_keep, running)
         return CausalLMOutputWithPast(logits=logits, past_key_values=past_key_values)
 
     _init_weights = Autoencoder._init_weights

@@ -11,10 +11,12 @@ import torch
 from torch.testing import assert_close
 
 from textae.models.conditioning import attribute_weights
+from textae.models.sentence import SentenceDecoder
 
 from ...conftest import make_model
 from .conftest import (
     BOS,
+    EOS,
     MASK,
     PAD,
     RNN_DECODERS,
@@ -160,6 +162,30 @@ def test_batched_decoding_equals_one_at_a_time_in_order(make, processor):
         alone = [row for i in range(5) for row in trimmed(model.generate(z[i : i + 1], **options))]
         assert together == alone
     assert len({tuple(r) for r in trimmed(model.generate(z, max_new_tokens=7))}) > 1  # codes decide what is said
+
+
+@each
+@pytest.mark.parametrize("options", [{}, {"do_sample": True}, {"do_sample": True, "num_return_sequences": 3}])
+def test_ended_sentences_ask_nothing_of_the_vocabulary_and_the_others_get_the_same(make, options, processor, monkeypatch):
+    model, logits, asked = make(processor, seed=7, scale=2.5), SentenceDecoder.logits, []
+    with torch.no_grad():
+        model.decoder.output_bias[EOS] += 1.0
+
+    def counted(decoder, states):
+        asked.append(len(states))
+        return logits(decoder, states)
+
+    def generate():
+        torch.manual_seed(1)
+        return model.generate(codes(30), max_new_tokens=12, **options)
+
+    monkeypatch.setattr(SentenceDecoder, "logits", counted)
+    generated = generate()
+    inputs = generated[:, :-1]
+    assert asked == (inputs != PAD).sum(0).tolist() and asked[-1] < asked[0] == len(generated)
+    monkeypatch.setattr(SentenceDecoder, "_running", lambda *_: None)
+    asked.clear()
+    assert torch.equal(generate(), generated) and set(asked) == {len(generated)}
 
 
 @each
