@@ -71,26 +71,40 @@ def _name(path: Path) -> str:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows in Markdown, one table for each thing that was measured on, with the columns that any of its rows has."""
+    """The rows in Markdown, for each thing that was measured on: the figures that any of its rows has, and folded below how each row was made."""
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         groups.setdefault(str(row["evaluation"].get("on", "unnamed data")), []).append(row)
-    return "\n\n".join(f"On {on}:\n\n{_one_table(group)}" for on, group in groups.items())
+    return "\n\n".join(
+        f"On {on}:\n\n{_figures(group)}\n\n<details><summary>How each row was made</summary>\n\n{_origins(group)}\n\n</details>" for on, group in groups.items()
+    )
 
 
-def _one_table(rows: Sequence[Mapping[str, Any]]) -> str:
+def _figures(rows: Sequence[Mapping[str, Any]]) -> str:
     shown = {key: column for key, column in COLUMNS.items() if any(_number(row["evaluation"].get(key)) for row in rows)}
-    head = ["model", *(name for name, _ in shown.values()), "draws", "updates", "trained and evaluated by", "seed", "date", "hardware", "minutes"]
-    lines = [head, ["---", *["---:"] * (len(shown) + 2), "---", "---:", "---", "---", "---:"]]
+    lines = [["model", *(name for name, _ in shown.values()), "draws"], ["---", *["---:"] * (len(shown) + 1)]]
+    for row in rows:
+        evaluation = row["evaluation"]
+        figures = [write(evaluation[key]) if _number(evaluation.get(key)) else NONE for key, (_, write) in shown.items()]
+        lines.append([row["name"], *figures, str(evaluation.get("samples", NONE)) if _number(evaluation.get("nll")) else NONE])
+    return _markdown(lines)
+
+
+def _origins(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The commands that trained and evaluated, and their circumstances: once where both have the same, else one after the other."""
+    lines = [["model", "updates", "trained and evaluated by", "seed", "date", "hardware", "minutes"], ["---", "---:", "---", "---:", "---", "---", "---:"]]
     for row in rows:
         training, evaluation = row["training"], row["evaluation"]
-        figures = [write(evaluation[key]) if _number(evaluation.get(key)) else NONE for key, (_, write) in shown.items()]
         both = [[part[key] for part in (training, evaluation) if key in part] for key in ("command", "seed", "date", "hardware", "minutes")]
         commands, seeds, dates, machines, minutes = both
         lines.append([
-            row["name"], *figures, str(evaluation.get("samples", NONE)), _count(training.get("step")), "; ".join(f"`{c}`" for c in commands) or NONE,
+            row["name"], _count(training.get("step")), "; ".join(f"`{c}`" for c in commands) or NONE,
             *("; ".join(dict.fromkeys(map(str, values))) or NONE for values in (seeds, dates, machines)), " + ".join(map(str, minutes)) or NONE,
         ])  # fmt: skip
+    return _markdown(lines)
+
+
+def _markdown(lines: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
