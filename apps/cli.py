@@ -57,8 +57,10 @@ def train(
     if dry_run:
         typer.echo(dump_config(resolved), nl=False)
         return
+    from apps.memory import keep_freed_memory
     from apps.run import train as run
 
+    keep_freed_memory()
     _log_to_screen()
     folder = run(resolved, resume=resume)
     typer.echo(f"The model is in {folder}. Try: textae sample --model {folder} --num 5")
@@ -185,7 +187,9 @@ def bench(
 ) -> None:
     """Speed of training, likelihood and decoding on this machine."""
     from apps.bench import measure, table
+    from apps.memory import keep_freed_memory
 
+    keep_freed_memory()  # as textae train does
     report = measure(seconds=seconds, threads=threads, device=device)
     emit([report], out, as_json, text=table)
 
