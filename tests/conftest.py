@@ -35,8 +35,8 @@ def make_model(processor, seed=0, scale=1.0, **changes):
     from textae.models.rnn import RNNVAE, RNNVAEConfig
 
     torch.manual_seed(seed)
-    tiny = dict(latent_dim=4, embedding_dim=12, hidden_dim=14, encoder_hidden_dim=10, attribute_dim=3)
-    config = RNNVAEConfig(vocab_size=len(processor.tokenizer), attributes=processor.attributes, **{**tiny, **changes})
+    tiny = dict(latent_dim=4, embedding_dim=12, hidden_dim=14, encoder_hidden_dim=10, attribute_dim=3, vocab_size=len(processor.tokenizer))
+    config = RNNVAEConfig(**{"attributes": processor.attributes, **tiny, **changes})
     model = RNNVAE(config).eval()
     with torch.no_grad():
         for parameter in model.parameters():

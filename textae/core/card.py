@@ -52,6 +52,8 @@ LABELS = {
     "unknown_real": ("the same of validation text", "%"),
     "reverse_ppl": ("Reverse perplexity", "per word, the same LM trained on samples"),
     "reverse_ratio": ("the same, over training on as many real sentences", "×"),
+    "drawn_forward_ratio": ("Forward perplexity ratio of samples whose words are drawn too, not the likeliest", "×"),
+    "drawn_reverse_ratio": ("Reverse perplexity ratio of the same", "×"),
     "distinct_2": ("Distinct bigrams of samples", ""),
     "self_bleu": ("Self-BLEU of samples", ""),
     "copied": ("Samples found verbatim in the training text", "share"),

@@ -223,12 +223,17 @@ class SentenceAutoencoder(Autoencoder):
     def generate(self, latents: Tensor, **options: Any) -> TokenIds:
         """Decode codes (B, D) with any option of `transformers`' `generate`; greedy by default.
 
+        `do_sample=True` draws from the whole vocabulary, unless `top_k` or `top_p` says less: transformers' own default is the 50
+        likeliest words, which is no sample of p(x|z).
+
         What is no code of the model's family, such as a point between two codes of a codebook or off the sphere, is decoded as
         the nearest one.
 
         Returns:
             Token ids, shape (B · num_return_sequences, T), each row from <bos> to <eos> and padded.
         """
+        if options.get("do_sample", self.decoder.generation_config.do_sample) and "generation_config" not in options:
+            options.setdefault("top_k", 0)
         return self.decoder.generate(latents=self.head.snap(latents), **options)
 
     def set_prior(self, name: str, prior: nn.Module, options: dict[str, Any]) -> None:

@@ -189,6 +189,15 @@ def test_ended_sentences_ask_nothing_of_the_vocabulary_and_the_others_get_the_sa
 
 
 @each
+def test_words_are_drawn_from_the_whole_vocabulary_unless_less_is_asked_for(make, processor):
+    model = make(processor, seed=7, vocab_size=80)  # more than the 50 likeliest, which are transformers' own default
+    z = codes(1).expand(8000, -1)
+    torch.manual_seed(0)
+    assert len(model.generate(z, do_sample=True, max_new_tokens=1)[:, 1].unique()) == 77  # all but PAD, BOS and MASK
+    assert len(model.generate(z, do_sample=True, max_new_tokens=1, top_k=5)[:, 1].unique()) == 5
+
+
+@each
 def test_greedy_takes_the_best_token_each_time(make, processor):
     model = make(processor, seed=6, scale=2.5)
     z = codes(4)
