@@ -80,7 +80,7 @@ def evaluate(
     limit: Annotated[int, typer.Option(min=0, help="Measure the first so many alone; 0 for all.")] = 0,
     bf16: Annotated[bool, typer.Option("--bf16", help="Compute bounds in bfloat16.")] = False,
     card: Annotated[bool, typer.Option("--card", help="Write the figures on the model's card.")] = False,
-    only: Annotated[str, typer.Option(help="Measures of sentences, with commas between: reconstruction, active_units, likelihood, elbo, kl, mi, bleu, interpolation, samples, lm.")] = "",
+    only: Annotated[str, typer.Option(help="Measures of sentences, with commas between: reconstruction, active_units, likelihood, elbo, kl, mi, bleu, interpolation, samples, drawn, lm.")] = "",
     lm: Annotated[str, typer.Option(help="With --data: a run of text/ptb_lstm_lm or its like, which judges prior samples too.")] = "",
     compare: Annotated[bool, typer.Option("--compare", help="Measure the models that stand in the place of sentences, side by side on --data or --file.")] = False,
     resamples: Annotated[int, typer.Option(min=1, help="With --compare: of the bootstrap.")] = 1000,

@@ -10,7 +10,7 @@ from apps.run import with_use
 from textae.core.card import provenance, read_figures, write_figures
 from textae.core.config import check_keys, read_config
 
-OF_DATA = ("samples", "lm")  # measures of sentences that need a data set's training text
+OF_DATA = ("samples", "drawn", "lm")  # measures of sentences that need a data set's training text
 
 
 def evaluate(source: str, examples: list[Any] | None = None, **options: Any) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def measure(
         bf16: Bounds in bfloat16.
         device: "auto" or a torch device.
         limit: Measure the first so many examples alone; 0 for all.
-        only: Of sentences: names of measures, those of `LatentSpace.MEASURES`, "samples" and "lm"; empty: all.
+        only: Of sentences: names of measures, those of `LatentSpace.MEASURES`, "samples", "drawn" and "lm"; empty: all.
         lm: With `data`: a run of the model `lm`, which judges the samples too (two more such models are trained for it).
 
     Returns:
@@ -111,8 +111,10 @@ def of_data(
     from textae.ngram import TrigramLM, vocabulary_of, words
 
     figures: dict[str, Any] = {}
-    if "samples" in names:
+    if "samples" in names and not text.draws_words(space):
         figures |= text.judge(space, data, judged, num_samples, seed)
+    if "drawn" in names or ("samples" in names and text.draws_words(space)):
+        figures |= text.judge(space, data, judged, num_samples, seed, drawn=True)
     if "lm" in names and lm:
         drawn = space.sample(num_samples, seed=seed)
         figures |= lm_quality(drawn, text.read_split(data, "train")[0], judged, lm, seed=seed, device=device)

@@ -23,6 +23,8 @@ COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "forward_ratio": ("forward ×", "{:.2f}".format),
     "forward_spelled_ratio": ("forward, spelled ×", "{:.2f}".format),
     "reverse_ratio": ("reverse ×", "{:.2f}".format),
+    "drawn_forward_ratio": ("drawn: forward ×", "{:.2f}".format),
+    "drawn_reverse_ratio": ("drawn: reverse ×", "{:.2f}".format),
     "lm_forward_ratio": ("LM forward ×", "{:.2f}".format),
     "lm_reverse_ratio": ("LM reverse ×", "{:.2f}".format),
     "copied": ("copied %", lambda share: f"{100 * share:.1f}"),

@@ -124,16 +124,26 @@ def as_trained(space: Any, examples: list[str], rows: Rows, seed: int) -> tuple[
     return examples, rows, f", told {' and '.join(names)}"
 
 
-def judge(space: Any, name: str, examples: list[str], num_samples: int, seed: int) -> dict[str, Any]:
-    """Figures that need the training text of the data set: the quality of prior samples."""
+def draws_words(space: Any) -> bool:
+    """Whether the model's sentences are drawn word by word unless it is told otherwise, as a language model's are."""
+    return bool(space.model.decoder.generation_config.do_sample)
+
+
+def judge(space: Any, name: str, examples: list[str], num_samples: int, seed: int, drawn: bool = False) -> dict[str, Any]:
+    """Figures that need the training text of the data set: the quality of prior samples.
+
+    The likeliest sentence of each code shows what the codes know; an autoencoder whose decoder carries much of the text itself says the same
+    few words for all of them, and is a model of text only where words are drawn too. `drawn` measures that; its figures begin with `drawn_`.
+    """
     from dataclasses import asdict
 
     from textae.metrics import sample_quality
 
     if not num_samples:
         return {}
-    drawn = space.sample(num_samples, seed=seed)
-    return asdict(sample_quality(drawn, read_split(name, "train")[0], examples, seed=seed, size=num_samples))
+    sentences = space.sample(num_samples, seed=seed, **({"do_sample": True} if drawn else {}))
+    figures = asdict(sample_quality(sentences, read_split(name, "train")[0], examples, seed=seed, size=num_samples))
+    return {f"drawn_{k}": v for k, v in figures.items() if not k.endswith(("_real", "_real_sd"))} if drawn else figures
 
 
 def model_settings(config: Mapping[str, Any], processor: Any) -> dict[str, Any]:

@@ -47,11 +47,21 @@ def test_any_subset_and_the_whole(place):
     whole = evaluate(str(place / "a"), data="ptb", samples=4, num_samples=50)
     assert {"nll", "nll_curve", "mi", "bleu", "token_accuracy", "forward_ratio", "forward_spelled_ratio", "unknown", "unknown_real", "length", "length_real", "path_change", "path_nats", "command"} <= set(whole)
     assert len(whole["path_nats"]) == 7 and whole["path_nats_ratio"] > 0 and not any(key.startswith("lm_") for key in whole)
-    some = evaluate(str(place / "a"), data="ptb", samples=4, num_samples=50, only=["samples", "interpolation"])
+    some = evaluate(str(place / "a"), data="ptb", samples=4, num_samples=50, only=["samples", "drawn", "interpolation"])
     assert {k: v for k, v in whole.items() if k in some and k != "minutes"} == {k: v for k, v in some.items() if k != "minutes"}
     assert "nll" not in some and "forward_ratio" in some and "path_nats" in some
     without = evaluate(str(place / "a"), grammar(6, 5), only=["interpolation"])
     assert "path_change" in without and "path_nats" not in without, "no text was given to count"
+
+
+def test_words_are_drawn_too_where_that_is_asked_for_and_always_by_a_language_model(place):
+    drawn = evaluate(str(place / "a"), data="ptb", num_samples=100, only=["drawn"])
+    assert {"drawn_forward_ratio", "drawn_reverse_ratio", "drawn_copied"} <= set(drawn) and not {"forward_ratio", "drawn_length_real"} & set(drawn)
+    likeliest = evaluate(str(place / "a"), data="ptb", num_samples=100, only=["samples"])
+    assert likeliest["distinct_2"] < drawn["drawn_distinct_2"] and "drawn_distinct_2" not in likeliest
+    of_lm = evaluate(str(place / "lm"), data="ptb", num_samples=100, only=["samples"])
+    again = evaluate(str(place / "lm"), data="ptb", num_samples=100, only=["drawn"])
+    assert "forward_ratio" not in of_lm and of_lm["drawn_forward_ppl"] == again["drawn_forward_ppl"]
 
 
 def test_lists_of_numbers_fit_a_line():
