@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 
 from textae.core.latent import DiagonalGaussian, Posterior
-from textae.models.rnn import CELLS, RNNDecoder, RNNVAEConfig
+from textae.models.rnn import RNNDecoder, RNNVAEConfig
 from textae.models.sentence import SentenceAutoencoder
 
 
@@ -36,8 +36,7 @@ class SentenceLMConfig(RNNVAEConfig):
 
     def validate_choices(self) -> None:
         """The values that exist, and no way for z; called by `strict`."""
-        if self.cell not in CELLS:
-            raise ValueError(f"cell is {self.cell!r}; it must be one of {', '.join(CELLS)}")
+        super().validate_choices()
         if self.latent_to_state or self.latent_to_input or self.latent_to_layers:
             raise ValueError("a language model has no z to give its decoder: leave out latent_to_state, latent_to_input and latent_to_layers, or take the model rnn")
         if self.prior != "standard" or self.posterior_options:

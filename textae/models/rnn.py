@@ -26,6 +26,8 @@ class RNNVAEConfig(SentenceConfig):
         cell: "lstm" or "gru". The LSTM runs on oneDNN's fused kernels on a CPU; the GRU does not.
         embedding_std: Standard deviation of fresh word vectors. Where they are output weights too, 1 leaves rare words with
             noise in their logits for good, and 0.1 is worth nats; but small inputs make a decoder slow to want z.
+        forget_bias: What the biases of an LSTM's forget gates begin with, as a sum of its two; None leaves them as torch draws them, around
+            0. 1 (Jozefowicz et al. 2015, sec. 2.2) or more lets what was read survive to the end of a long sentence from the first step on.
         embedding_dim: E.
         hidden_dim: H of the decoder.
         encoder_hidden_dim: Width of each direction of the encoder.
@@ -44,6 +46,7 @@ class RNNVAEConfig(SentenceConfig):
     ways_of_z = ("latent_to_state", "latent_to_input")
     cell: str = "lstm"
     embedding_std: float | int = 1.0
+    forget_bias: float | int | None = None
     embedding_dim: int = 256
     hidden_dim: int = 256
     encoder_hidden_dim: int = 256
@@ -64,6 +67,31 @@ class RNNVAEConfig(SentenceConfig):
         """The values that exist; called by `strict`."""
         if self.cell not in CELLS:
             raise ValueError(f"cell is {self.cell!r}; it must be one of {', '.join(CELLS)}")
+        if self.forget_bias is not None and self.cell != "lstm":
+            raise ValueError(f"forget_bias is {self.forget_bias}, and a {self.cell} has no forget gate: leave it out, or take cell lstm")
+
+
+class OpenLSTM(nn.LSTM):
+    """An LSTM of one layer whose forget gates begin with a bias."""
+
+    def __init__(self, *sizes: int, forget_bias: float, **options: Any):
+        self.forget_bias = forget_bias
+        super().__init__(*sizes, **options)
+
+    def reset_parameters(self) -> None:
+        """Torch's own draws, and the bias, whole in one of the two vectors of which torch adds up every gate's."""
+        super().reset_parameters()
+        forget = slice(self.hidden_size, 2 * self.hidden_size)  # the order of gates is input, forget, cell, output
+        with torch.no_grad():
+            self.bias_ih_l0[forget] = self.forget_bias
+            self.bias_hh_l0[forget] = 0.0
+
+
+def make_cell(config: RNNVAEConfig, in_dim: int, hidden_dim: int) -> nn.RNNBase:
+    """A layer of one direction."""
+    if config.forget_bias is not None:
+        return OpenLSTM(in_dim, hidden_dim, batch_first=True, forget_bias=config.forget_bias)
+    return CELLS[config.cell](in_dim, hidden_dim, batch_first=True)
 
 
 class RNNEncoder(nn.Module):
@@ -75,16 +103,12 @@ class RNNEncoder(nn.Module):
 
     def __init__(self, config: RNNVAEConfig):
         super().__init__()
-        cell = CELLS[config.cell]
         width = config.encoder_hidden_dim
         directions = 2 if config.bidirectional else 1
         self.out_dim = width * directions
         self.dropout = VariationalDropout(config.dropout)
         self.layers = nn.ModuleList(
-            nn.ModuleList(
-                cell(config.embedding_dim if layer == 0 else self.out_dim, width, batch_first=True)
-                for _ in range(directions)
-            )
+            nn.ModuleList(make_cell(config, config.embedding_dim if layer == 0 else self.out_dim, width) for _ in range(directions))
             for layer in range(config.num_layers)
         )
 
@@ -161,7 +185,6 @@ class RNNDecoder(SentenceDecoder):
 
     def __init__(self, config: RNNVAEConfig):
         super().__init__(config)
-        cell = CELLS[config.cell]
         context_dim = config.latent_dim + config.attribute_dim * len(config.decoder_attributes)
         self.embed = WordEmbedding(config.vocab_size, config.embedding_dim, config.embedding_std)
         self.attribute_embed = AttributeEmbedding(config.decoder_attributes, config.attribute_dim)
@@ -172,7 +195,7 @@ class RNNDecoder(SentenceDecoder):
         input_dim = config.embedding_dim + (context_dim if config.latent_to_input else 0)
         further_dim = config.hidden_dim + (context_dim if config.latent_to_layers else 0)
         self.layers = nn.ModuleList(
-            cell(input_dim if layer == 0 else further_dim, config.hidden_dim, batch_first=True)
+            make_cell(config, input_dim if layer == 0 else further_dim, config.hidden_dim)
             for layer in range(config.num_layers)
         )
         self.skip = nn.Linear(context_dim, config.hidden_dim, bias=False) if config.latent_to_layers else None

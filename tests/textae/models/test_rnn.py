@@ -50,6 +50,23 @@ def test_two_layers_do_not_mix_sentences(processor, new_model):
         assert not torch.allclose(states[0][0], states[1][0])
 
 
+def test_forget_gates_begin_open(processor, new_model):
+    """With a bias of 30 and no input an LSTM keeps its cell for good; torch's own draws let half of it go at every step."""
+    for bias, kept in ((30.0, 1.0), (None, 0.5**8)):
+        model = new_model(processor, num_layers=2, forget_bias=bias)
+        for cell in (*(c for directions in model.encoder.layers for c in directions), *model.decoder.layers):
+            with torch.no_grad():
+                cell.weight_ih_l0.zero_()
+                cell.weight_hh_l0.zero_()
+                for biases in (cell.bias_ih_l0, cell.bias_hh_l0):  # nothing enters the cell
+                    biases[2 * cell.hidden_size : 3 * cell.hidden_size] = 0.0
+            begin = torch.full((1, 1, cell.hidden_size), 2.0)
+            end = cell(torch.zeros(1, 8, cell.input_size), (begin, begin))[1][1] / 2.0
+            assert (end - kept).abs().max() < 0.1
+    with pytest.raises(StrictDataclassError, match="a gru has no forget gate"):
+        RNNVAEConfig(vocab_size=9, cell="gru", forget_bias=1.0)
+
+
 def test_dropout_keeps_its_mask_over_a_sentence_and_the_mean():
     from textae.models.tokens import VariationalDropout
 
