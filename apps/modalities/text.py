@@ -22,7 +22,7 @@ space.interpolate("I was happy to see you.", "It will rain tomorrow.")"""
 SECTIONS = ("tokenizer", "examples")  # beside those of every config
 # What the section `data` says itself; the rest goes to the data set.
 DATA_KEYS = (
-    "name", "batch_size", "max_tokens", "corruption", "word_drop", "attribute_drop", "streaming", "attributes", "labelers", "labelled",
+    "name", "batch_size", "max_tokens", "corruption", "augmentation", "word_drop", "attribute_drop", "streaming", "attributes", "labelers", "labelled",
     "labelled_per_batch", "pool", "valid_limit",
 )  # fmt: skip
 EXAMPLE_CHARS = 120  # an example is to be read at a glance
@@ -62,7 +62,10 @@ def check(config: Mapping[str, Any]) -> None:
         number(data, key, 1, least=1, whole=True)
     for key in ("word_drop", "attribute_drop"):
         number(data, key, 0.0, least=0, most=1)
-    call(Corruption, data.get("corruption") or {}, where="data.corruption")
+    for key in ("corruption", "augmentation"):
+        call(Corruption, data.get(key) or {}, where=f"data.{key}")
+    if (data.get("augmentation") or {}).get("mask"):
+        raise ValueError("data.augmentation changes targets, and <mask> is never one: leave out its mask, or take data.corruption, which changes what is read alone")
     for name, values in (data.get("attributes") or {}).items():
         if not isinstance(values, list) or not values:
             raise ValueError(f"data.attributes.{name} must list the attribute's values; got {values!r}")
@@ -218,6 +221,7 @@ def load(config: Mapping[str, Any], seed: int, kept: Path | None = None) -> tupl
         processor = make_processor(config, corpora["train"], attributes, max(256, data.get("max_tokens", 64)))
     noise = Noise(
         corruption=Corruption(**data["corruption"]) if data.get("corruption") else None,
+        augmentation=Corruption(**data["augmentation"]) if data.get("augmentation") else None,
         word_drop=data.get("word_drop", 0.0),
         attribute_drop=data.get("attribute_drop", 0.1),
         labelled_per_batch=data.get("labelled_per_batch", 0),

@@ -157,6 +157,7 @@ BAD = {
     "word drop": (["train", "--config", "{config}", "data.word_drop=x"], "data.word_drop"),
     "free bits": (["train", "--config", "{config}", "objective.kl.free_bits=lots"], "objective"),
     "flat section": (["train", "--config", "{config}", "trainer=3"], "'trainer' must hold keys"),
+    "augmentation": (["train", "--config", "{config}", "data.augmentation={mask: 0.1}"], "<mask> is never one"),
     "corruption": (["train", "--config", "{config}", "data.corruption=0.1"], "data.corruption must hold keys"),
     "no training file": (["train", "--config", "{config}", "data.train=null"], "train"),
     "vocabulary size": (["train", "--config", "{config}", "tokenizer.vocab_size=8k"], "tokenizer.vocab_size"),

@@ -86,6 +86,7 @@ class Noise:
 
     Attributes:
         corruption: Of what the encoder reads; None is none.
+        augmentation: Of the sentences themselves, input and target alike; None is none.
         word_drop: Rate at which the decoder's inputs become <unk>.
         attribute_drop: Rate at which a known attribute is hidden (-1), so that the model also learns to do without.
         labelled_per_batch: Labelled sentences that are added to every batch, behind the others, whose labels are then hidden
@@ -93,6 +94,7 @@ class Noise:
     """
 
     corruption: Corruption | None = None
+    augmentation: Corruption | None = None
     word_drop: float = 0.0
     attribute_drop: float = 0.0
     labelled_per_batch: int = 0
@@ -110,7 +112,7 @@ def _collate(
         values[:num] = -1
     if values is not None and noise.attribute_drop:
         values = values.masked_fill(torch.rand(values.shape) < noise.attribute_drop, -1)
-    return processor.collate(ids, lengths, values, corruption=noise.corruption, word_drop=noise.word_drop)
+    return processor.collate(ids, lengths, values, corruption=noise.corruption, word_drop=noise.word_drop, augmentation=noise.augmentation)
 
 
 def _draw(labelled: np.ndarray, num: int) -> np.ndarray:

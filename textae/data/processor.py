@@ -83,7 +83,7 @@ class SentenceProcessor:
 
     def collate(
         self, ids_BT: Tensor, lengths_B: Tensor, attributes_BA: Tensor | None = None, *,
-        corruption: Corruption | None = None, word_drop: float = 0.0,
+        corruption: Corruption | None = None, word_drop: float = 0.0, augmentation: Corruption | None = None,
     ) -> Batch:  # fmt: skip
         """A batch from right-padded ids: the encoder reads tokens and <eos>, the decoder writes the same.
 
@@ -92,6 +92,7 @@ class SentenceProcessor:
             lengths_B: Tokens of each row, shape (B,).
             attributes_BA: Values, -1 unspecified, shape (B, A).
             corruption: Applied to what the encoder reads; the target stays clean.
+            augmentation: Changes the sentence itself, before all else: what comes of it is read and is the target.
             word_drop: Rate at which the decoder's own inputs are replaced by <unk> (Bowman et al. 2016, sec. 3.1).
         """
         tok = self.tokenizer
@@ -101,6 +102,9 @@ class SentenceProcessor:
         padded[torch.arange(batch_size), lengths_B] = tok.eos_token_id
         mask = (steps <= lengths_B[:, None]).long()
         padded = torch.where(mask.bool(), padded, tok.pad_token_id)
+        marks = {"mask_id": tok.mask_token_id, "vocab_size": len(tok), "pad_id": tok.pad_token_id}
+        if augmentation is not None:
+            padded, mask = augmentation(padded, mask, **marks)
         decoder_ids = torch.where(mask.bool(), torch.nn.functional.pad(padded, (1, 0))[:, :-1], tok.pad_token_id)
         decoder_ids[:, 0] = tok.bos_token_id
         batch = {
@@ -110,12 +114,10 @@ class SentenceProcessor:
             "labels": torch.where(mask.bool(), padded, IGNORED),
         }
         if self.encoder_tokenizer is not None:
-            texts = tok.batch_decode([row[:length] for row, length in zip(ids_BT.tolist(), lengths_B.tolist(), strict=True)])
+            texts = tok.batch_decode([row[:length] for row, length in zip(padded.tolist(), (mask.sum(1) - 1).tolist(), strict=True)])
             batch |= self._for_encoder(texts, corruption)
         elif corruption is not None:
-            batch["input_ids"], batch["attention_mask"] = corruption(
-                padded, mask, mask_id=tok.mask_token_id, vocab_size=len(tok), pad_id=tok.pad_token_id
-            )
+            batch["input_ids"], batch["attention_mask"] = corruption(padded, mask, **marks)
         if word_drop:
             batch["decoder_input_ids"] = word_dropout(decoder_ids, word_drop, replacement_id=tok.unk_token_id)
         if attributes_BA is not None:

@@ -44,6 +44,22 @@ def test_corruption_touches_only_what_the_encoder_reads(processor, sentences):
     assert noisy["input_ids"].max() < len(processor.tokenizer)
 
 
+def test_augmentation_makes_other_sentences_of_which_all_sides_speak(processor, sentences):
+    ids = torch.tensor(processor.tokenize(sentences[:1] * 50))
+    lengths = torch.full((50,), ids.shape[1])
+    torch.manual_seed(0)
+    clean, other = processor.collate(ids, lengths), processor.collate(ids, lengths, augmentation=Corruption(drop=0.3, substitute=0.3))
+    mask = other["attention_mask"].bool()
+    assert (mask.sum(1) < clean["attention_mask"].sum(1)).any() and not torch.equal(other["labels"], clean["labels"])
+    assert torch.equal(other["labels"] != -100, mask) and torch.equal(other["labels"][mask], other["input_ids"][mask])
+    assert (other["decoder_input_ids"][:, 0] == BOS).all() and torch.equal(other["decoder_input_ids"][:, 1:][mask[:, 1:]], other["input_ids"][:, :-1][mask[:, 1:]])
+    assert (other["input_ids"][torch.arange(50), mask.sum(1) - 1] == EOS).all() and (other["input_ids"][~mask] == PAD).all()
+    torch.manual_seed(0)
+    both = processor.collate(ids, lengths, augmentation=Corruption(drop=0.3, substitute=0.3), corruption=Corruption(mask=0.5))
+    assert torch.equal(both["labels"], other["labels"]) and ((both["input_ids"] == MASK) | (both["input_ids"] == other["input_ids"])).all()
+    assert (both["input_ids"] == MASK).any()
+
+
 def test_word_dropout_touches_only_what_the_decoder_reads(processor):
     ids, lengths = torch.full((40, 10), 7), torch.full((40,), 10)
     clean, noisy = processor.collate(ids, lengths), processor.collate(ids, lengths, word_drop=0.5)
