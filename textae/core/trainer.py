@@ -22,7 +22,7 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from textae.core.aggressive import EPOCHS, encoder_parameters, held, held_out_information, train_encoder
+from textae.core.aggressive import CLIMB, EPOCHS, encoder_parameters, held, held_out_information, train_encoder
 from textae.core.autoencoder import Autoencoder
 from textae.core.checkpoint import RunState, latest_state, load_state, save_state
 from textae.core.data import Batch, Splits
@@ -341,7 +341,7 @@ class Trainer:
             self._seed(-2)
             information = held_out_information(self.model, lambda: map(self._to_device, self.splits.valid.epoch(0)))
         self.model.train()
-        if information <= state.information:
+        if information < state.information + CLIMB:
             state.aggressive = False
             logger.info("aggressive training ends at step %d: mutual information %.3f nats after %.3f", state.step, information, state.information)
         state.information = information
