@@ -1,9 +1,11 @@
 """The table of results says what the files say, and a README that says otherwise is told so."""
 
 import json
+import re
 
 import pytest
 
+from apps.catalog import ROOT, configs
 from apps.results import BEGIN, END, check, collect, table, write
 
 TRAINED = {"command": "textae train --config text/a", "date": "2026-01-02", "seed": 3, "hardware": "a CPU", "minutes": 12.5, "step": 10520}
@@ -92,3 +94,27 @@ def test_files_that_say_nothing_are_refused(tmp_path):
 def test_an_unnamed_pipe_in_a_command_stays_in_its_cell(tmp_path):
     piped = store(tmp_path / "a.json", {**MEASURED, "command": "cat x | textae evaluate"})
     assert table(collect([piped])).split("\n")[4].count(" | ") == table(collect([piped])).split("\n")[2].count(" | ") + 0
+
+
+# --- ours ---------------------------------------------------------------------------------------------------------
+
+STORED = sorted((ROOT / "configs" / "results").glob("*.json"))
+
+
+def test_the_readme_says_what_the_files_say():
+    check(ROOT / "README.md", table(collect([*STORED, ROOT / "textae" / "zoo" / "everyday"])))
+
+
+@pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
+def test_a_result_can_be_made_again(path):
+    stored = json.loads(path.read_text())
+    training, evaluation = stored["training"]["command"], stored["evaluation"]["command"]
+    assert re.match(r"textae train --config (text/\S+)", training).group(1) in configs()
+    assert evaluation.startswith(f"textae evaluate --model runs/{path.stem} --data ") and evaluation.endswith(" --card")
+    for part in stored.values():
+        assert {"date", "seed", "hardware", "versions", "minutes"} <= set(part)
+
+
+def test_no_remedy_has_collapsed():
+    remedies = [row for row in collect(STORED) if row["name"].startswith("ptb_vae_")]
+    assert remedies and all(row["evaluation"]["active_units"] > 0 for row in remedies)
