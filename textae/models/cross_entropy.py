@@ -21,14 +21,17 @@ def _chunked_nll(states_NH: Tensor, weight_VH: Tensor, bias_V: Tensor, targets_N
         logits = torch.addmm(bias_V, states, weight_HV, out=buffer[: len(states)])
         if wide is not buffer:
             logits = wide[: len(states)].copy_(logits)
+        if residual_NV is None:  # row by row in cache, so over the logits themselves: two thirds of the time of the passes below
+            over = {"out": logits} if logits.device.type == "cpu" else {}
+            nll[i : i + CHUNK] = -torch.log_softmax(logits, 1, **over).gather(1, target)[:, 0]
+            continue
         picked = logits.gather(1, target)
         peak = logits.amax(1, keepdim=True)
         exp = logits.sub_(peak).exp_()
         total = exp.sum(1, keepdim=True)
         nll[i : i + CHUNK] = (total.log() + peak - picked)[:, 0]
-        if residual_NV is not None:
-            exp.div_(total).scatter_add_(1, target, exp.new_full(target.shape, -1.0))
-            residual_NV[i : i + CHUNK] = exp
+        exp.div_(total).scatter_add_(1, target, exp.new_full(target.shape, -1.0))
+        residual_NV[i : i + CHUNK] = exp
     return nll
 
 
