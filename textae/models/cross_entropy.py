@@ -21,17 +21,14 @@ def _chunked_nll(states_NH: Tensor, weight_VH: Tensor, bias_V: Tensor, targets_N
         logits = torch.addmm(bias_V, states, weight_HV, out=buffer[: len(states)])
         if wide is not buffer:
             logits = wide[: len(states)].copy_(logits)
-        if residual_NV is None:  # row by row in cache, so over the logits themselves: two thirds of the time of the passes below
-            over = {"out": logits} if logits.device.type == "cpu" else {}
+        over = {"out": logits} if logits.device.type == "cpu" else {}  # there each row is read, in cache, before it is written
+        if residual_NV is None:
             nll[i : i + CHUNK] = -torch.log_softmax(logits, 1, **over).gather(1, target)[:, 0]
             continue
-        picked = logits.gather(1, target)
-        peak = logits.amax(1, keepdim=True)
-        exp = logits.sub_(peak).exp_()
-        total = exp.sum(1, keepdim=True)
-        nll[i : i + CHUNK] = (total.log() + peak - picked)[:, 0]
-        exp.div_(total).scatter_add_(1, target, exp.new_full(target.shape, -1.0))
-        residual_NV[i : i + CHUNK] = exp
+        below_peak = logits.amax(1, keepdim=True) - logits.gather(1, target)
+        share = torch.softmax(logits, 1, **over)
+        nll[i : i + CHUNK] = (below_peak - share.amax(1, keepdim=True).log())[:, 0]  # the largest share never underflows, the target's may
+        residual_NV[i : i + CHUNK] = share.scatter_add_(1, target, share.new_full(target.shape, -1.0))
     return nll
 
 
