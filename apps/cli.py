@@ -196,7 +196,7 @@ def bench(
 
 @app.command()
 def frontier(
-    models: Annotated[list[Path], typer.Argument(help="Folders of evaluated runs: those that differ in the weight of the KL make a line, others stand alone.")],
+    models: Annotated[list[Path], typer.Argument(help="Evaluated runs, their models, or copies of their figures.json: runs with a weight of the KL make a line, others stand alone.")],
     chosen: Annotated[Path | None, typer.Option(help="Folder of a model to mark.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The figure: .svg, .png or .pdf.")] = Path("frontier.svg"),
 ) -> None:

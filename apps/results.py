@@ -46,9 +46,7 @@ def collect(sources: Sequence[str | Path]) -> list[dict[str, Any]]:
     """
     rows = []
     for source in map(Path, sources):
-        path = next((p for p in (source, source / FIGURES, source / "model" / FIGURES) if p.is_file()), None)
-        if path is None:
-            raise ValueError(f"{str(source)!r} has no {FIGURES}: give a run, its model, or such a file")
+        path = find(source)
         try:
             figures = json.loads(path.read_text(encoding="utf-8"))
             if not isinstance(figures, dict):
@@ -62,6 +60,18 @@ def collect(sources: Sequence[str | Path]) -> list[dict[str, Any]]:
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"two rows would be called {twice[0]!r}: give each model once, under a name of its own")
     return rows
+
+
+def find(source: Path) -> Path:
+    """The figures of a run, of a model, or the file itself.
+
+    Raises:
+        ValueError: There are none.
+    """
+    path = next((p for p in (source, source / FIGURES, source / "model" / FIGURES) if p.is_file()), None)
+    if path is None:
+        raise ValueError(f"{str(source)!r} has no {FIGURES}: give a run, its model, or such a file, as `textae evaluate --card` writes it")
+    return path
 
 
 def _name(path: Path) -> str:

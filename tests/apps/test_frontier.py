@@ -60,6 +60,25 @@ def test_table_and_file(folders, tmp_path):
     assert (tmp_path / "f.svg").read_bytes().startswith(b"<?xml")
 
 
-def test_a_model_without_an_evaluation_is_named(tmp_path):
-    with pytest.raises(ValueError, match="is not evaluated: run `textae evaluate"):
+def test_a_model_without_an_evaluation_is_named(folders, tmp_path):
+    with pytest.raises(ValueError, match="has no figures.json: .* as `textae evaluate --card` writes it"):
         collect([tmp_path])
+    (folders[0] / "model" / "figures.json").write_text(json.dumps({"evaluation": {"nll": 1.0}}))
+    with pytest.raises(ValueError, match="small was evaluated without reconstructions or samples: run `textae evaluate --model .*small --data NAME --card`"):
+        collect(folders)
+
+
+def test_files_alone_tell_names_and_show_drawn_samples_open(tmp_path):
+    for number, name in enumerate(("vae", "aae")):
+        figures = {"bleu": 10.0 + number, "forward_ratio": 0.2, "reverse_ratio": 9.0, "kl_standard": None}
+        if name == "vae":
+            figures |= {"drawn_forward_ratio": 1.5, "drawn_reverse_ratio": 1.25}
+        (tmp_path / f"{name}.json").write_text(json.dumps({"evaluation": figures}))
+    rows = collect([tmp_path / "vae.json", tmp_path / "aae.json"])
+    assert [(row["name"], row["beta"]) for row in rows] == [("aae", None), ("vae", None)]
+    for axis, drawn in zip(plot(rows).axes, (1.5, 1.25), strict=True):
+        lines = {line.get_label(): line for line in axis.lines}
+        assert set(lines) == {"without a β", "without a β, words drawn", "real text"} and axis.get_yscale() == "log"
+        assert lines["without a β, words drawn"].get_data()[0].tolist() == [10] and lines["without a β, words drawn"].get_data()[1].tolist() == [drawn]
+        assert lines["without a β, words drawn"].get_fillstyle() == "none" and lines["without a β"].get_fillstyle() == "full"
+    assert table(rows).splitlines()[0] == "| model | BLEU | forward × | reverse × | drawn: forward × | drawn: reverse × |"
