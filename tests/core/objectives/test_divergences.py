@@ -85,7 +85,7 @@ def test_total_correlation_of_a_whole_data_set_is_its_definition(sampling):
     if sampling == "stratified":
         assert_close(term.log_weights(6).exp().sum(1), torch.ones(6))
     else:
-        assert_close(term.log_weights(6).exp(), torch.full((6, 6), 1 / 36))
+        assert_close(term.log_weights(6).exp(), torch.full((6, 6), 1 / 6))
     density = torch.distributions.Normal(mean, torch.exp(0.5 * logvar))
     each = density.log_prob(z[:, None])  # i, j, d
     log_weight = term.log_weights(6)
@@ -107,9 +107,20 @@ def test_total_correlation_sees_dependence_and_nothing_else():
     values = {}
     for name, mean in {"same": shared.expand(-1, 2), "apart": torch.randn(400, 2)}.items():
         z = DiagonalGaussian(mean, tight).sample()
-        # log N B is in the joint once and in each of the two marginals: the weighted estimate is off by it
-        values[name] = TotalCorrelation(num_examples=400)(None, output_of(mean, tight, z), {}, 0).value.mean() - math.log(400)
+        values[name] = TotalCorrelation()(None, output_of(mean, tight, z), {}, 0).value.mean()
     assert values["same"] > values["apart"] + 1
+
+
+@pytest.mark.parametrize("options", [{}, {"num_examples": 1024, "sampling": "stratified"}])
+def test_total_correlation_is_in_nats(options):
+    """Of correlated normals with ρ = 0.7, whose codes are drawn around means with what is left of the variance: -ln(1 - ρ²) / 2."""
+    torch.manual_seed(0)
+    noise, rho = 0.2, 0.7
+    mean = torch.distributions.MultivariateNormal(torch.zeros(2), torch.tensor([[1 - noise, rho], [rho, 1 - noise]])).sample((1024,))
+    logvar = torch.full((1024, 2), noise).log()
+    z = DiagonalGaussian(mean, logvar).sample()
+    value = TotalCorrelation(**options)(None, output_of(mean, logvar, z), {}, 0).value.mean().item()
+    assert value == pytest.approx(-0.5 * math.log(1 - rho**2), abs=0.06)
 
 
 # --- sentence-MIM and log-variances -------------------------------------------------------------------------------
@@ -143,7 +154,7 @@ def test_logvar_penalty_is_the_sum_of_sizes():
 @pytest.mark.parametrize(
     "make, message",
     [(lambda: MMD(kernel="rbg"), "'rbg'; it must be imq or rbf"), (lambda: MMD(scales=[]), "at least one"), (lambda: MMD(scales=[1, -1]), "all above 0"),
-     (lambda: TotalCorrelation(num_examples=1), "num_examples is 1"), (lambda: TotalCorrelation(num_examples=9, sampling="all"), "'all'; it must be weighted or stratified")],
+     (lambda: TotalCorrelation(num_examples=1), "num_examples is 1"), (lambda: TotalCorrelation(sampling="stratified"), "stratified needs num_examples"), (lambda: TotalCorrelation(num_examples=9, sampling="all"), "'all'; it must be weighted or stratified")],
 )  # fmt: skip
 def test_settings_that_cannot_be(make, message):
     with pytest.raises(ValueError, match=message):

@@ -23,20 +23,25 @@ class TotalCorrelation(Term):
 
     It is one of the three parts of the mean KL to N(0, I) (Chen et al. 2018, eq. 2), so that `kl` with weight 1 and this with
     weight β - 1 is β-TCVAE: it costs dimensions their dependence and not what they say, as a β on the whole KL would. Both estimates
-    are of a batch, and biased: log q(z) of M + 1 examples stands for that of N.
+    are of a batch, and biased: log q(z) of B examples stands for that of the whole split.
 
     Args:
         weight: β - 1.
-        num_examples: N, sentences or images of the training split.
-        sampling: "weighted", eq. S5; or "stratified", eq. S6, which is right in expectation of q(z) itself, and noisier.
+        num_examples: N, sentences or images of the training split; "stratified" needs it.
+        sampling: "weighted", eq. S5 without its N, which is in each of the D + 1 logarithms and so only adds (D - 1) ln N nats, however
+            independent the dimensions are; or "stratified", eq. S6, which is right in expectation of q(z) itself, and noisier.
     """
 
-    def __init__(self, weight: float | Mapping[str, Any] | Schedule = 1.0, *, num_examples: int, sampling: str = "weighted"):
+    def __init__(
+        self, weight: float | Mapping[str, Any] | Schedule = 1.0, *, num_examples: int | None = None, sampling: str = "weighted"
+    ):  # fmt: skip
         super().__init__(weight)
-        if not isinstance(num_examples, int) or num_examples < 2:
-            raise ValueError(f"objective.total_correlation.num_examples is {num_examples!r}; it is the size of the training split, at least 2")
         if sampling not in SAMPLINGS:
             raise ValueError(f"objective.total_correlation.sampling is {sampling!r}; it must be {' or '.join(SAMPLINGS)}")
+        if num_examples is None and sampling == "stratified":
+            raise ValueError("objective.total_correlation.sampling=stratified needs num_examples, the size of the training split")
+        if num_examples is not None and (not isinstance(num_examples, int) or num_examples < 2):
+            raise ValueError(f"objective.total_correlation.num_examples is {num_examples!r}; it is the size of the training split, at least 2")
         self.num_examples, self.sampling = num_examples, sampling
 
     def bind(self, model: Autoencoder) -> None:
@@ -56,10 +61,9 @@ class TotalCorrelation(Term):
 
     def log_weights(self, size: int) -> Tensor:
         """log of what each example's density counts for in q(z) of another, (B, B); a row's own stands on the diagonal."""
-        num = max(self.num_examples, size)
         if self.sampling == "weighted" or size == 1:
-            return torch.full((size, size), -math.log(num * size))
-        others = size - 1
+            return torch.full((size, size), -math.log(size))
+        num, others = max(self.num_examples or 0, size), size - 1
         weights = torch.full((size, size), 1 / others)
         rows = torch.arange(size)
         weights[rows, (rows + 1) % size] = (num - others) / (num * others)
