@@ -171,6 +171,8 @@ def _short(value: Any) -> str:
     if isinstance(value, list):
         words = [_short(number) for number in value]
         return " ".join(words) if len(words) <= 8 else f"{' '.join(words[:3])} ... {words[-1]} ({len(words)} numbers, {sum(value):.4f} in all)"
+    if value is None:
+        return "none: this model has no such figure"
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 

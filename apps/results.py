@@ -18,6 +18,7 @@ COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "kl": ("KL", "{:.2f}".format),
     "mi": ("MI", "{:.2f}".format),
     "active_units": ("AU", "{:d}".format),
+    "unknown_tokens": ("unknown %", "{:.1f}".format),
     "bleu": ("BLEU", "{:.1f}".format),
     "exact_match": ("exact %", "{:.1f}".format),
     "forward_ratio": ("forward ×", "{:.2f}".format),

@@ -57,7 +57,7 @@ STATISTICS: dict[str, Statistic] = {
 
 
 def compare(evaluations: Mapping[str, Evaluation], *, resamples: int = 1000, level: float = 0.95, seed: int = 0) -> list[dict[str, Any]]:
-    """Every figure that at least two models have, with intervals for those that are sums over sentences.
+    """Every figure that a model has, with intervals for those that are sums over sentences.
 
     The same resamples of the sentences serve all models, so that a difference's interval is narrower than those of its two
     sides where they find the same sentences hard.
@@ -88,7 +88,7 @@ def compare(evaluations: Mapping[str, Evaluation], *, resamples: int = 1000, lev
     for figure in dict.fromkeys(key for found in evaluations.values() for key in found.figures):
         values = {name: found.figures.get(figure) for name, found in evaluations.items()}
         values = {name: value for name, value in values.items() if isinstance(value, int | float)}
-        if len(values) < 2:
+        if not values:
             continue
         row: dict[str, Any] = {"figure": figure, "values": {}, "differences": {}}
         for name, value in values.items():
@@ -127,7 +127,7 @@ def _interval(drawn: Tensor | None, level: float) -> dict[str, float]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """The rows as aligned text: each model's value, and under it what separates it from the first, with intervals."""
+    """The rows as aligned text: each model's value, and under it what separates it from the first, with intervals; last, what to mind."""
     names = list(dict.fromkeys(name for row in rows for name in row["values"]))
     lines = [["", *names]]
     for row in rows:
@@ -136,7 +136,12 @@ def table(rows: list[dict[str, Any]]) -> str:
         if any("[" in cell for cell in differences):
             lines.append(["  difference", *differences])
     widths = [max(len(line[i]) for line in lines) for i in range(len(names) + 1)]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+    text = "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+    notes = ["Intervals are of a bootstrap over the sentences; figures without one are no sums over them."]
+    unknown = next((row["values"] for row in rows if row["figure"] == "unknown_tokens"), {})
+    if len({cell["value"] for cell in unknown.values()}) > 1:
+        notes.append("The models read different shares of the text as <unk>, each of which is cheap: nats and perplexities do not compare.")
+    return "\n".join([text, "", *notes])
 
 
 def _words(cell: Mapping[str, float] | None, signed: bool = False) -> str:

@@ -30,10 +30,17 @@ def elbo(ask: Measuring, found: Evaluation) -> None:
 
 
 def _perplexities(ask: Measuring, found: Evaluation, bound: str, name: str) -> None:
-    """exp(total nats / (words + one end mark each)), words being separated by blanks whatever the tokenizer; and by tokens."""
+    """exp(total nats / (words + one end mark each)), words being separated by blanks whatever the tokenizer; and by tokens.
+
+    With `unknown_tokens`, the percentage that the tokenizer reads as <unk>: each is as cheap as all of them together, so that bounds
+    compare only where this is the same.
+    """
     words = [count_words(sentence) for sentence in ask.raw]
+    processor = ask.space.processor
+    unknown, tokens = sum(map(len, processor.unknown(ask.raw))), sum(map(len, processor.tokenize(ask.raw)))
+    found.figures["unknown_tokens"] = 100 * unknown / tokens
     found.columns["words"], found.figures["words"] = torch.tensor(words, dtype=torch.float64), sum(words)
-    if bound in found.figures:
+    if found.figures.get(bound) is not None:
         total, num = found.figures[bound] * len(ask.raw), len(ask.raw)
         found.figures[name] = perplexity(total, sum(words), num)
         found.figures[f"{name}_per_token"] = perplexity(total, found.figures["tokens_or_pixels"] - num, num)
@@ -42,19 +49,23 @@ def _perplexities(ask: Measuring, found: Evaluation, bound: str, name: str) -> N
 def rebuilt(ask: Measuring, found: Evaluation) -> None:
     """Greedy reconstructions of the posterior means: `bleu` (corpus BLEU-4), `exact_match` and `token_accuracy` in percent.
 
-    The last is the share of the sentences' tokens, with their end, that stand at the same place in the reconstruction.
+    The last is the share of the sentences' tokens, with their end, that stand at the same place in the reconstruction. A word that the
+    tokenizer does not know is never rebuilt: <unk> for it is a miss.
     """
     from textae.core.space import seeded
 
     with seeded(ask.seed):  # a language model draws its words
         said = ask.space.rebuild(ask.raw, ask.attributes)
-    normal = [ask.space.processor.normalize(sentence) for sentence in ask.raw]
-    found.figures["bleu"], found.columns["bleu"] = corpus_bleu(said, normal), bleu_statistics(said, normal)
-    found.figures["exact_match"] = exact_match(said, normal)
-    found.columns["exact"] = torch.tensor([a == b for a, b in zip(said, normal, strict=True)], dtype=torch.float64)
-    tokenizer = ask.space.processor.tokenizer
-    ids, wanted = (tokenizer(texts, add_special_tokens=False)["input_ids"] for texts in (said, ask.raw))
-    hits, ends = token_hits(ids, wanted), [len(row) + 1 for row in wanted]
+    processor = ask.space.processor
+    wanted = processor.references(ask.raw)
+    found.figures["bleu"], found.columns["bleu"] = corpus_bleu(said, wanted), bleu_statistics(said, wanted)
+    found.figures["exact_match"] = exact_match(said, wanted)
+    found.columns["exact"] = torch.tensor([a == b for a, b in zip(said, wanted, strict=True)], dtype=torch.float64)
+    ids, targets = (processor.tokenizer(texts, add_special_tokens=False)["input_ids"] for texts in (said, ask.raw))
+    for row, unknown in zip(targets, processor.unknown(ask.raw), strict=True):
+        for place in unknown:
+            row[place] = -1
+    hits, ends = token_hits(ids, targets), [len(row) + 1 for row in targets]
     found.columns["token_hits"], found.columns["tokens"] = torch.tensor(hits).double(), torch.tensor(ends).double()
     found.figures["token_accuracy"] = 100 * sum(hits) / sum(ends)
 

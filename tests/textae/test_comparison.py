@@ -59,10 +59,18 @@ def test_figures_without_columns_stand_without_intervals():
     first.figures |= {"mi": 1.5, "only_here": 1, "on": "text"}
     second.figures |= {"mi": 2.0, "nll_curve": [[1, 2.0]]}
     rows = {row["figure"]: row for row in compare({"a": first, "b": second})}
-    assert set(rows) == {"nll", "mi"}
+    assert set(rows) == {"nll", "mi", "only_here"} and rows["only_here"]["values"] == {"a": {"value": 1}} and not rows["only_here"]["differences"]
     assert rows["mi"]["values"]["b"] == {"value": 2.0} and rows["mi"]["differences"]["b"] == {"value": 0.5}
     shown = table(list(rows.values()))
     assert "1.500" in shown and "difference" in shown and "+1.000 [+1.000, +1.000]" in shown and shown.splitlines()[0].split() == ["a", "b"]
+
+
+def test_shares_of_unknown_words_that_differ_are_said():
+    first, second = columns([1.0, 2.0]), columns([2.0, 3.0])
+    first.figures["unknown_tokens"], second.figures["unknown_tokens"] = 2.0, 2.0
+    assert "<unk>" not in table(compare({"a": first, "b": second}))
+    second.figures["unknown_tokens"] = 0.5
+    assert "nats and perplexities do not compare" in table(compare({"a": first, "b": second}))
 
 
 def test_draws_repeat_with_the_seed():

@@ -43,8 +43,10 @@ LABELS = {
     "error_rate": ("Classification error of the categories", "%"),
     "knn_accuracy": ("5-nearest-neighbour accuracy on the code", "%"),
     "logistic_accuracy": ("Logistic regression accuracy on the code", "%"),
+    "unknown_tokens": ("Tokens that are read as <unk>, none of which counts as reconstructed", "%"),
     "bleu": ("Reconstruction BLEU-4", ""),
     "exact_match": ("Reconstruction exact match", "%"),
+    "token_accuracy": ("Tokens reconstructed in their places", "%"),
     "forward_ppl": ("Forward perplexity of prior samples", "per word, trigram LM trained on training text"),
     "forward_ratio": ("the same, over that of validation text", "×"),
     "forward_spelled_ratio": ("the same where unknown words are charged for their spelling too", "×"),
@@ -54,9 +56,17 @@ LABELS = {
     "reverse_ratio": ("the same, over training on as many real sentences", "×"),
     "drawn_forward_ratio": ("Forward perplexity ratio of samples whose words are drawn too, not the likeliest", "×"),
     "drawn_reverse_ratio": ("Reverse perplexity ratio of the same", "×"),
+    "distinct_1": ("Distinct words of samples", ""),
     "distinct_2": ("Distinct bigrams of samples", ""),
     "self_bleu": ("Self-BLEU of samples", ""),
     "copied": ("Samples found verbatim in the training text", "share"),
+    "length": ("Words a sample", ""),
+    "length_real": ("the same of validation text", ""),
+    "lm_forward_ratio": ("Forward perplexity ratio of samples by an LSTM language model", "×"),
+    "lm_reverse_ratio": ("Reverse perplexity ratio of samples by an LSTM language model", "×"),
+    "path_distinct": ("Distinct sentences on straight paths between sentences", "share"),
+    "path_change": ("Change in similarity a step on those paths", ""),
+    "path_nats_ratio": ("Nats a word of sentences between, over those of the paths' ends", "×"),
 }
 
 

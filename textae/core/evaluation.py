@@ -79,7 +79,7 @@ class Measuring:
         for name in only:
             choose(space.MEASURES, name, "measure")
         self.space, self.raw, self.samples, self.seed = space, list(raw), samples, seed
-        self.attributes, self.bf16, self.progress = attributes, bf16, progress
+        self.attributes, self.bf16, self.progress, self.only = attributes, bf16, progress, tuple(only)
         self.names = [name for name in space.MEASURES if not only or name in only]
 
     def run(self) -> Evaluation:
@@ -93,6 +93,11 @@ class Measuring:
             bar.set_description(name)
             self.space.MEASURES[name](self, found)
         return found
+
+    def lacks(self, name: str, found: Evaluation) -> None:
+        """A figure that this model cannot have is None where it was asked for by name, and left out of all that it has."""
+        if self.only:
+            found.figures[name] = None
 
     @cached_property
     def scores(self) -> Scores:
@@ -123,30 +128,32 @@ def units(ask: Measuring, found: Evaluation) -> None:
 
 
 def likelihood(ask: Measuring, found: Evaluation) -> None:
-    """`nll` of `samples` draws, its running curve `nll_curve` and the median `effective_samples`; of a quantized code exact."""
+    """`nll` of `samples` draws, its running curve `nll_curve` and the median `effective_samples`."""
     scores = ask.scores
-    if not ask.has_density and not scores.exact:
-        return
+    if not ask.has_density:
+        return ask.lacks("nll", found)
     found.figures["samples"] = ask.samples
     found.figures["nll"] = mean(scores.nll)
     found.columns["nll"] = torch.tensor(scores.nll, dtype=torch.float64)
-    if ask.has_density:
-        found.figures["nll_curve"] = [[k, nats] for k, nats in zip(curve_counts(ask.samples), scores.curve, strict=True)]
-        found.figures["effective_samples"] = float(torch.tensor(scores.effective_samples).median())
+    found.figures["nll_curve"] = [[k, nats] for k, nats in zip(curve_counts(ask.samples), scores.curve, strict=True)]
+    found.figures["effective_samples"] = float(torch.tensor(scores.effective_samples).median())
 
 
 def elbo(ask: Measuring, found: Evaluation) -> None:
-    """`elbo_nll`: reconstruction + KL of one draw for each example."""
-    if not ask.has_density:
-        return
-    found.columns["elbo_nll"] = ask.space.elbo_all(ask.raw, ask.seed, ask.attributes, ask.bf16)
+    """`elbo_nll`: reconstruction + KL of one draw for each example; of a quantized code, which has no other, exact."""
+    if ask.has_density:
+        found.columns["elbo_nll"] = ask.space.elbo_all(ask.raw, ask.seed, ask.attributes, ask.bf16)
+    elif ask.scores.exact:
+        found.columns["elbo_nll"] = torch.tensor(ask.scores.nll, dtype=torch.float64)
+    else:
+        return ask.lacks("elbo_nll", found)
     found.figures["elbo_nll"] = found.columns["elbo_nll"].mean().item()
 
 
 def kl(ask: Measuring, found: Evaluation) -> None:
     """`kl` to the model's prior, of a Gaussian `kl_standard` to N(0, I) too, and `kl_per_dimension` where it has dimensions."""
     if not ask.has_density and not ask.scores.exact:
-        return
+        return ask.lacks("kl", found)
     found.figures["kl"] = mean(ask.scores.kl)
     found.columns["kl"] = torch.tensor(ask.scores.kl, dtype=torch.float64)
     parts = ask.scores.kl_parts
@@ -161,7 +168,7 @@ def kl(ask: Measuring, found: Evaluation) -> None:
 def information(ask: Measuring, found: Evaluation) -> None:
     """`mi`, the mutual information of examples and codes, of `mi_examples` and so with the ceiling `ln_n`."""
     if not ask.has_density:
-        return
+        return ask.lacks("mi", found)
     from textae.core.space import seeded
 
     n = min(len(ask.raw), MUTUAL_INFORMATION_EXAMPLES)

@@ -156,6 +156,30 @@ class SentenceProcessor:
         """The sentence as this tokenizer can write it: the best any reconstruction can do."""
         return self.decode(torch.tensor([self.tokenize([sentence])[0]]))[0]
 
+    def unknown(self, sentences: Sequence[str]) -> list[dict[int, str]]:
+        """Where each sentence has tokens that the tokenizer does not know, and what stands there; an <unk> that is written out is known."""
+        tok = self.tokenizer
+        read = tok(list(sentences), add_special_tokens=False, return_offsets_mapping=True)
+        return [
+            {i: word for i, (token, (a, b)) in enumerate(zip(ids, offsets, strict=True)) if token == tok.unk_token_id and (word := text[a:b]).strip() != tok.unk_token}
+            for text, ids, offsets in zip(sentences, read["input_ids"], read["offset_mapping"], strict=True)
+        ]  # fmt: skip
+
+    def references(self, sentences: Sequence[str]) -> list[str]:
+        """What reconstructions are held against: `normalize`, but for words that the tokenizer does not know, which stay the sentence's own."""
+        found = []
+        for ids, unknown in zip(self.tokenize(sentences), self.unknown(sentences), strict=True):
+            parts, known = [], []
+            for i, token in enumerate([*ids, None]):
+                if token is not None and i not in unknown:
+                    known.append(token)
+                    continue
+                parts.append(self.decode(torch.tensor([known]))[0] if known else "")
+                parts.append(unknown.get(i, "").strip())
+                known = []
+            found.append(" ".join(part for part in parts if part))
+        return found
+
     def check(self, raw: Sequence[str]) -> None:
         self.tokenize(raw)
 

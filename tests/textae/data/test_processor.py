@@ -110,6 +110,13 @@ def test_decode_drops_marks_and_normalize_is_what_can_be_written(processor, sent
     assert processor.normalize(sentences[3]) == sentences[3]
 
 
+def test_references_keep_words_that_nobody_can_write(processor):
+    known, unknown, spelled = "the cat sees bread .", "a zebra sees  the qat .", "the <unk> sees bread <unk>"
+    assert processor.normalize(unknown) == "a <unk> sees the <unk> ."
+    assert processor.references([known, unknown, spelled, "zebra qat"]) == [known, "a zebra sees the qat .", spelled, "zebra qat"]
+    assert processor.unknown([known, unknown, spelled]) == [{}, {1: "zebra", 4: "qat"}, {}]
+
+
 def test_marks_written_out_are_text(processor):
     batch = processor(["the <eos> cat <pad> <mask>"])
     assert not set(batch["labels"][0, :-1].tolist()) & {PAD, BOS, EOS, MASK}
