@@ -100,9 +100,9 @@ def evaluate(
 
         found = measure_edits(edits, judge or [], fluency, references, seed)
         return emit([found], out, as_json, text=lambda row: "\n".join(f"{k:24} {short(v)}" for k, v in row.items() if k != "intervals"))
+    from apps.evaluation import check_card, show, write_evaluation
     from apps.evaluation import compare as side_by_side
     from apps.evaluation import evaluate as measure
-    from apps.evaluation import show, write_evaluation
     from textae.core.catalog import find_checkpoint
 
     examples, on = None, ""
@@ -117,12 +117,14 @@ def evaluate(
 
         rows = side_by_side(sentences or [], examples, resamples=resamples, **options)
         return emit(rows if as_json else [{"rows": rows}], out, as_json, text=lambda row: table(row["rows"]))
-    figures = measure(model, examples, **options)
-    emit([figures], out, as_json, text=show)
     if card:
         from apps.catalog import ZOOS
 
-        write_evaluation(find_checkpoint(model, ZOOS), figures)
+        check_card(folder := find_checkpoint(model, ZOOS))
+    figures = measure(model, examples, **options)
+    emit([figures], out, as_json, text=show)
+    if card:
+        write_evaluation(folder, figures)
 
 
 @app.command()

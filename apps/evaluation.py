@@ -51,6 +51,8 @@ def measure(
     kind, rows = modality_of(source), None
     of_text = kind is text
     check_measures(only, of_text, data, num_samples, lm)
+    if lm:
+        check_lm(lm, device)
     if examples is None:
         examples, rows, on = kind.read_split(data, split)
     space = open_space(source, device)
@@ -100,11 +102,33 @@ def check_measures(only: Sequence[str], of_text: bool, data: str, num_samples: i
         raise ValueError("the measure 'lm' needs a language model to judge by: give --lm, the folder of a run of text/ptb_lstm_lm or its like")
 
 
+def check_lm(lm: str, device: str) -> None:
+    """Refuse a judge that is no language model, or of which no like can be trained.
+
+    Raises:
+        ValueError: With the reason.
+    """
+    from apps.fluency import open_lm
+
+    if not (open_lm(lm, device).folder / "run.yaml").is_file():
+        raise ValueError(f"{lm!r} has no run.yaml, so no model of samples can be trained as it was: give the folder of a run of text/ptb_lstm_lm or its like")
+
+
+def check_card(folder: Path) -> None:
+    """Refuse a folder whose card cannot be written.
+
+    Raises:
+        ValueError: It is not the model of a run: its card would lose what only the run's config says.
+    """
+    if not (folder / "run.yaml").is_file():
+        raise ValueError(f"{str(folder)!r} has no run.yaml, so its card cannot be written anew; leave out --card")
+
+
 def of_data(
     space: Any, data: str, judged: list[str], examples: list[str], names: Sequence[str], num_samples: int, seed: int, lm: str, device: str
 ) -> dict[str, Any]:
     """Figures of sentences that need the training text of a data set: of prior samples, and of what lies between sentences."""
-    from apps.fluency import lm_quality
+    from apps.fluency import lm_quality, nats_per_word, open_lm
     from apps.modalities import text
     from textae.evaluation import walk
     from textae.interpolation_metrics import smoothness
@@ -116,13 +140,22 @@ def of_data(
     if "drawn" in names or ("samples" in names and text.draws_words(space)):
         figures |= text.judge(space, data, judged, num_samples, seed, drawn=True)
     if "lm" in names and lm:
-        drawn = space.sample(num_samples, seed=seed)
-        figures |= lm_quality(drawn, text.read_split(data, "train")[0], judged, lm, seed=seed, device=device)
+        train, known = text.read_split(data, "train")[0], {}
+        ways = [False] if text.draws_words(space) or "drawn" not in names else [True] if "samples" not in names else [False, True]
+        for drawn in ways:
+            said = space.sample(num_samples, seed=seed, **({"do_sample": True} if drawn else {}))
+            found = lm_quality(said, train, judged, lm, seed=seed, device=device, best=known.get(len(said)))
+            known[len(said)] = found["lm_reverse_ppl_real"]
+            figures |= {f"drawn_{k}": v for k, v in found.items() if k != "lm" and not k.endswith("_real")} | {"lm": lm} if drawn else found
     if "interpolation" in names and len(examples) > 1:
         train = text.read_split(data, "train")[0]
         counted = TrigramLM.fit(train, vocabulary=vocabulary_of(train, min_count=2))
         paths = walk(space, examples, seed)
         figures |= smoothness(paths, lambda sentences: [-counted.log_prob(s) / (len(words(s)) + 1) for s in sentences])
+        if lm:
+            reader = open_lm(lm, device)
+            read = smoothness(paths, lambda sentences: nats_per_word(reader, sentences))
+            figures |= {f"lm_{key}": read[key] for key in ("path_nats", "path_nats_ratio")}
     return figures
 
 
@@ -182,6 +215,5 @@ def write_evaluation(folder: Path, evaluation: Mapping[str, Any]) -> None:
     Raises:
         ValueError: The folder is not the model of a run: its card would lose what only the run's config says.
     """
-    if not (folder / "run.yaml").is_file():
-        raise ValueError(f"{str(folder)!r} has no run.yaml, so its card cannot be written anew; leave out --card")
+    check_card(folder)
     write_figures(folder, with_use(read_config(folder / "run.yaml")), {**read_figures(folder), "evaluation": dict(evaluation)})

@@ -43,6 +43,26 @@ def nats(space: Any, sentences: Sequence[str]) -> list[float]:
     return space.measure(sentences, only=["reconstruction"]).columns["reconstruction"].tolist()
 
 
+def nats_per_word(space: Any, sentences: Sequence[str]) -> list[float]:
+    """-log p of each sentence per word and end mark; of an empty one its end alone, of one too long for the model its beginning."""
+    import torch
+
+    from textae.metrics import count_words
+
+    tokenizer, longest, found = space.processor.tokenizer, space.processor.max_length, []
+    read = [ids[:longest] for ids in tokenizer([" ".join(s.split()) for s in sentences], add_special_tokens=False)["input_ids"]]
+    with torch.no_grad():
+        for start in range(0, len(read), space.batch_size):
+            part = read[start : start + space.batch_size]
+            lengths = torch.tensor([len(ids) for ids in part])
+            padded = torch.zeros(len(part), max(int(lengths.max()), 1), dtype=torch.long)
+            for row, ids in zip(padded, part, strict=True):
+                row[: len(ids)] = torch.tensor(ids, dtype=torch.long)
+            batch = {name: tensor.to(space.device) for name, tensor in space.processor.collate(padded, lengths).items()}
+            found += space.model.nll(space.model.encode(**batch).mean, **batch)[0].tolist()
+    return [cost / (count_words(sentence) + 1) for cost, sentence in zip(found, sentences, strict=True)]
+
+
 def ppl(space: Any, sentences: Sequence[str]) -> float:
     """Perplexity per word and end, words being separated by blanks."""
     from textae.metrics import count_words, perplexity
@@ -51,7 +71,8 @@ def ppl(space: Any, sentences: Sequence[str]) -> float:
 
 
 def lm_quality(
-    samples: Sequence[str], train: Sequence[str], valid: Sequence[str], source: str, *, seed: int = 0, device: str = "auto"
+    samples: Sequence[str], train: Sequence[str], valid: Sequence[str], source: str, *, seed: int = 0, device: str = "auto",
+    best: float | None = None,
 ) -> dict[str, Any]:
     """Forward and reverse perplexity of samples by a language model of real text and by its like, trained on samples.
 
@@ -63,6 +84,7 @@ def lm_quality(
         source: A run of the model `lm`, with its `run.yaml`.
         seed: Of the choice.
         device: For `source`.
+        best: `lm_reverse_ppl_real` where it is known already, of as many sentences; the second such model is then not trained again.
 
     Returns:
         `lm_forward_ppl` of samples, `lm_forward_ppl_real` of `valid`, their `lm_forward_ratio`; `lm_reverse_ppl` of `valid` under
@@ -82,7 +104,11 @@ def lm_quality(
     figures: dict[str, Any] = {"lm": source, "lm_samples": len(used), "lm_skipped": 1 - len(used) / len(samples)}
     figures["lm_forward_ppl"], figures["lm_forward_ppl_real"] = ppl(judge, used), ppl(judge, real)
     figures["lm_forward_ratio"] = figures["lm_forward_ppl"] / figures["lm_forward_ppl_real"]
+    if best is not None:
+        figures["lm_reverse_ppl_real"] = best
     for key, text in (("lm_reverse_ppl", used), ("lm_reverse_ppl_real", known)):
+        if key in figures:
+            continue
         with tempfile.TemporaryDirectory() as folder:
             figures[key] = ppl(open_lm(str(train_like(judge.folder, text, Path(folder))), device), real)
     figures["lm_reverse_ratio"] = figures["lm_reverse_ppl"] / figures["lm_reverse_ppl_real"]

@@ -6,9 +6,10 @@ import random
 import pytest
 
 from apps.evaluation import compare, evaluate, show
-from apps.fluency import lm_quality, open_lm, ppl, readable, train_like
+from apps.fluency import lm_quality, nats, nats_per_word, open_lm, ppl, readable, train_like
 from apps.run import train
 from textae.comparison import table
+from textae.space import LatentSpace
 
 TINY = {"embedding_dim": 12, "hidden_dim": 16}
 TRAINER = {"epochs": 3, "lr": 2e-2, "device": "cpu", "progress": False, "precision": "fp32"}
@@ -100,6 +101,26 @@ def test_a_language_model_of_real_text_and_of_samples(place):
 def test_evaluate_asks_the_language_model_where_one_is_given(place):
     found = evaluate(str(place / "a"), data="ptb", num_samples=60, only=["lm"], lm=str(place / "lm"))
     assert {"lm_forward_ratio", "lm_reverse_ratio", "lm_samples"} <= set(found) and "forward_ratio" not in found and "nll" not in found
+    assert "drawn_lm_forward_ratio" not in found and "lm_path_nats" not in found
+    drawn = evaluate(str(place / "a"), data="ptb", num_samples=60, only=["samples", "drawn", "lm", "interpolation"], lm=str(place / "lm"))
+    assert drawn["lm_reverse_ppl"] == found["lm_reverse_ppl"] and drawn["lm_reverse_ppl_real"] == found["lm_reverse_ppl_real"]
+    assert drawn["drawn_lm_forward_ppl"] != drawn["lm_forward_ppl"] and drawn["lm"] == str(place / "lm") and "drawn_lm" not in drawn
+    assert len(drawn["lm_path_nats"]) == len(drawn["path_nats"]) and drawn["lm_path_nats"] != drawn["path_nats"]
+
+
+def test_every_sentence_of_a_path_has_its_nats(place):
+    lm = open_lm(str(place / "lm"))
+    real = grammar(5, 2)
+    costs = nats_per_word(lm, [*real, "", "tea " * 300])
+    assert costs[:5] == pytest.approx([cost / (len(s.split()) + 1) for cost, s in zip(nats(lm, real), real, strict=True)], rel=1e-4)
+    assert all(0 < cost < 100 for cost in costs[5:])
+
+
+@pytest.mark.parametrize("options, message", [({"lm": "nowhere"}, "nowhere"), ({"lm": "{place}/a"}, "the judge of samples is a language model")])
+def test_a_judge_that_cannot_judge_is_refused_before_anything_is_measured(place, options, message, monkeypatch):
+    monkeypatch.setattr(LatentSpace, "measure", lambda *_, **__: pytest.fail("measured first"))
+    with pytest.raises(ValueError, match=message):
+        evaluate(str(place / "a"), data="ptb", num_samples=60, **{k: v.format(place=place) for k, v in options.items()})
 
 
 def test_its_like_has_its_tokenizer_and_settings(place, tmp_path):

@@ -352,8 +352,8 @@ class LatentSpace:
 
         `nll` (importance-weighted, `samples` draws) with its running curve `nll_curve`, `elbo_nll` (reconstruction + KL, one
         draw), `kl` (to the model's prior), `kl_standard` and `kl_per_dimension` (analytic, to N(0, I)), `mi` of `mi_examples`
-        with its ceiling `ln_n`, `active_units`, `effective_samples` (median). A point has neither of these but
-        `active_units`; a quantized code under a prior over codes has `nll` and `kl`.
+        with its ceiling `ln_n`, `active_units`, `effective_samples` (median). A point has none of these but
+        `active_units`; a quantized code under a prior over codes has `elbo_nll` and `kl`, both exact.
 
         Args:
             raw: Examples.
@@ -366,8 +366,10 @@ class LatentSpace:
         attributes: Sequence[Mapping[str, str]] | None = None, bf16: bool = False, progress: bool = False,
     ) -> Evaluation:  # fmt: skip
         """What `evaluate` finds, with each example's own numbers, by which models can be compared."""
-        if samples < 1:
-            raise ValueError(f"samples is {samples}; at least one draw is needed")
+        if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
+            raise ValueError(f"samples is {samples}; it is a whole number of draws, at least one")
+        if isinstance(raw, str) or isinstance(only, str):
+            raise ValueError(f"got one text, {raw if isinstance(raw, str) else only!r}; give a list")
         return Measuring(self, raw, only, samples, seed, attributes, bf16, progress).run()
 
 
