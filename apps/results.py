@@ -111,7 +111,7 @@ def _origins(rows: Sequence[Mapping[str, Any]]) -> str:
         both = [[part[key] for part in (training, evaluation) if key in part] for key in ("command", "seed", "date", "hardware", "minutes")]
         commands, seeds, dates, machines, minutes = both
         lines.append([
-            row["name"], _count(training.get("step")), "; ".join(f"`{c}`" for c in commands) or NONE,
+            row["name"], _count(training.get("updates", training.get("step"))), "; ".join(f"`{c}`" for c in commands) or NONE,
             *("; ".join(dict.fromkeys(map(str, values))) or NONE for values in (seeds, dates, machines)), " + ".join(map(str, minutes)) or NONE,
         ])  # fmt: skip
     return _markdown(lines)

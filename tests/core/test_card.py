@@ -20,6 +20,14 @@ def test_a_point_code_is_no_vae_and_has_no_bound(posterior, tag, loss):
     assert ("- vae\n" in text) == tag and f"- {loss}, nats per example: 12.5" in text
 
 
+@pytest.mark.parametrize("model, words", [({"posterior": "vmf"}, "uniform on the sphere"), ({"posterior": "quantized"}, "uniform over codes"), ({"prior": "vamp"}, "VampPrior"), ({}, "N(0, I)")])
+def test_the_prior_is_what_the_model_was_trained_under(model, words):
+    text = render_card({"model": {"name": "rnn", **model}}, {"training": TRAINING})
+    assert f"- Prior: {words}" in text and f"Validation -ELBO against {words}" in text
+    fitted = render_card({"model": {"name": "rnn", **model}}, {"training": TRAINING, "prior": "mixture fitted"})
+    assert "- Prior: mixture fitted" in fitted and f"Validation -ELBO against {words}" in fitted
+
+
 def test_it_begins_with_front_matter_and_shows_what_is_there():
     text = card()
     assert text.startswith("---\nlibrary_name: textae\nlicense: other\n") and "\n# mine: a model\n" in text
@@ -28,8 +36,9 @@ def test_it_begins_with_front_matter_and_shows_what_is_there():
 
 
 def test_an_evaluation_is_a_table_of_known_figures():
-    text = card(evaluation={"on": "our words", "command": "textae evaluate", "kl": 0.123456, "num_examples": 12345, "nobody": 1.0})
+    text = card(evaluation={"on": "our words", "command": "textae evaluate", "samples": 7, "kl": 0.123456, "num_examples": 12345, "nobody": 1.0})
     assert "On our words; `textae evaluate`" in text and "0.1235" in text and "12,345" in text and "nobody" not in text
+    assert "Importance weights: 7 draws." in text and "Importance weights" not in card(evaluation={"bleu": 1.0})
 
 
 def test_figures_and_card_are_written_together(tmp_path):

@@ -12,9 +12,15 @@ from typing import Any
 import torch
 import transformers
 
+from textae.core.families import OWN_PRIOR
 from textae.core.files import write_text
 
 FIGURES = "figures.json"
+PRIOR_WORDS = {
+    "standard": "N(0, I)", "sphere": "uniform on the sphere", "uniform_codes": "uniform over codes", "hierarchical": "a Gaussian of each group given those before it",
+    "learned_mixture": "a learned mixture of Gaussians", "vamp": "VampPrior, a learned mixture of posteriors", "generator": "a learned generator of codes",
+    "categorical": "uniform categories and N(0, I)",
+}  # fmt: skip
 
 # key of a figure: (what the card calls it, its unit)
 LABELS = {
@@ -120,11 +126,13 @@ def render_card(config: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
                   f"seed {evaluation.get('seed', 0)}, {evaluation.get('date', '')}, {evaluation.get('hardware', '')}.", ""]  # fmt: skip
         lines += ["| figure | value | unit |", "|---|---|---|"]
         lines += [f"| {LABELS[k][0]} | {_number(evaluation[k])} | {LABELS[k][1]} |" for k in LABELS if k in evaluation]
-        lines += ["", f"Importance weights: {evaluation.get('samples', '')} draws. Prior: {_prior(config, figures)}.", ""]
-    validated = "reconstruction" if of_point else "-ELBO against N(0, I)"
+        drawn = f"Importance weights: {evaluation['samples']} draws. " if "samples" in evaluation else ""
+        lines += ["", f"{drawn}Prior: {_prior(config, figures)}.", ""]
+    trained_under = _prior(config, {})
+    validated = "reconstruction" if of_point else f"-ELBO against {trained_under}"
     lines += ["## Training", ""]
     lines += [f"- {what}: {training[key]}" for key, what in (
-        ("command", "Command"), ("date", "Date"), ("hardware", "Hardware"), ("minutes", "Minutes"), ("step", "Optimizer steps of the kept weights"),
+        ("command", "Command"), ("date", "Date"), ("hardware", "Hardware"), ("minutes", "Minutes"), ("updates", "Optimizer steps"), ("step", "Optimizer steps of the kept weights"),
         ("seed", "Seed"), ("versions", "Versions"), ("validation_loss", f"Validation {validated}, nats per example"),
     ) if key in training]  # fmt: skip
     lines += [f"- Prior: {_prior(config, figures)}", "", "The resolved config is in `run.yaml` beside this card.", ""]
@@ -152,5 +160,10 @@ def _number(value: Any) -> str:
 
 
 def _prior(config: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
-    fitted = figures.get("prior")
-    return fitted if fitted else "N(0, I)"
+    """The prior in words: what was fitted after training, else what the model was trained under."""
+    if fitted := figures.get("prior"):
+        return fitted
+    model = config.get("model", {})
+    named = model.get("prior", "standard")
+    own = OWN_PRIOR.get(model.get("posterior", "gaussian"), named) if named == "standard" else named
+    return PRIOR_WORDS.get(own, own)
