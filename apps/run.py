@@ -51,6 +51,7 @@ def train(config: dict[str, Any], resume: bool = False) -> Path:
             training["validation_loss"] = round(figures["loss"], 3)
         write_checkpoint(folder, model, processor, config, {"training": training})
 
+    check_fit(config, model, splits, options, kind)
     if not resume and not config.get("init"):
         kind.prepare(model, config, splits)
     objective = Objective.from_config(config["objective"], kind.terms())
@@ -68,10 +69,42 @@ def train(config: dict[str, Any], resume: bool = False) -> Path:
     trainer.accelerator.wait_for_everyone()
     if trainer.accelerator.is_main_process:
         recover(out / "model")
+        record_whole(out / "model", config, trainer.state)
         if config.get("prior", {}).get("name", "standard") != "standard":
             fit_prior(out / "model", config, splits.train)
         kind.finish(out / "model", config)
     return out / "model"
+
+
+def check_fit(config: Mapping[str, Any], model: Any, splits: Any, options: Any, kind: Any) -> None:
+    """What only the data and the model can tell of a config, before any weights are fetched or trained for long.
+
+    Raises:
+        ValueError: A term does not fit the model, or the encoder cannot be trained ahead, or there are too few examples for the prior.
+    """
+    import torch
+
+    from apps.settings import check_prior_fit
+    from textae.core.aggressive import encoder_parameters
+    from textae.core.objectives import Objective
+
+    with torch.random.fork_rng():
+        Objective.from_config(config["objective"], kind.terms()).bind(model)
+    if options.aggressive:
+        encoder_parameters(model, splits)
+    if hasattr(model, "check_length"):
+        model.check_length(config["data"].get("max_tokens", 64))
+    if (num := getattr(splits.train, "num_examples", None)) is not None:
+        check_prior_fit(config, num)
+
+
+def record_whole(folder: Path, config: Mapping[str, Any], state: Any) -> None:
+    """Put the whole run's steps and minutes beside those of the weights that were kept."""
+    from textae.core.card import read_figures, write_figures
+
+    figures = read_figures(folder)
+    figures["training"] = {**figures.get("training", {}), "updates": state.step, "minutes": round(state.seconds / 60, 1)}
+    write_figures(folder, with_use(config), figures)
 
 
 def make_model(config: Mapping[str, Any], processor: Any) -> Any:

@@ -89,18 +89,44 @@ def _check_prior(config: Mapping[str, Any], kind: ModuleType) -> None:
         if model.posterior == "quantized" and prior["name"] == "codes":
             prior |= {k: v for k, v in code_sizes(model).items() if k not in prior}
     options = {k: v for k, v in prior.items() if k not in ("name", "fit", "limit")}
-    made = call(prior_class, {"dim": config["model"].get("latent_dim", config_class.latent_dim), **options}, where="prior")
-    check_counts("prior", limit=(limit := prior.get("limit", LIMIT)))
+    made = call(prior_class, {"dim": config["model"].get("latent_dim") or _latent_dim(config), **options}, where="prior")
+    check_counts("prior", limit=prior.get("limit", LIMIT))
     if prior["name"] == "standard":
         check_keys(prior.get("fit") or {}, [], "prior.fit")
         return
-    defaults = {k: p.default for k, p in arguments(made.fit).items() if k not in ("z_ND", "seed")}
-    check_keys(fit := prior.get("fit") or {}, defaults, "prior.fit")
-    call(made.check_fit, {"num": limit, **defaults, **fit}, where="prior.fit")
+    make_config(config_class, {**{k: v for k, v in config["model"].items() if k not in ("name", "prior", "prior_options")}, "prior": prior["name"], "prior_options": options})
+    check_keys(prior.get("fit") or {}, _fit_defaults(made), "prior.fit")
+    check_prior_fit(config)
+
+
+def check_prior_fit(config: Mapping[str, Any], num: int | None = None) -> None:
+    """Refuse what the prior of a resolved config cannot be fitted to: the codes of `num` examples; None: of as many as it would take."""
+    from textae.core.prior import PRIORS
+
+    if (prior := config.get("prior") or {}).get("name", "standard") == "standard":
+        return
+    options = {k: v for k, v in prior.items() if k not in ("name", "fit", "limit")}
+    made = call(PRIORS[prior["name"]], {"dim": config["model"].get("latent_dim") or _latent_dim(config), **options}, where="prior")
+    limit = prior.get("limit", LIMIT)
+    call(made.check_fit, {"num": limit if num is None else min(num, limit), **_fit_defaults(made), **(prior.get("fit") or {})}, where="prior.fit")
+
+
+def _latent_dim(config: Mapping[str, Any]) -> int:
+    return of_model(config["model"]["name"]).model_classes(config["model"]["name"])[0].latent_dim
+
+
+def _fit_defaults(prior: Any) -> dict[str, Any]:
+    return {k: p.default for k, p in arguments(prior.fit).items() if k not in ("z_ND", "seed")}
 
 
 def _check_rest(config: Mapping[str, Any]) -> None:
     check_keys(config.get("save", {}), ["dtype"], "save")
+    if config["data"].get("batch_size") == 1:
+        alone = [*(f"objective.{name}" for name in ("mmd", "total_correlation") if name in config["objective"])]
+        if (config["model"].get("posterior_options") or {}).get("mean_scale"):
+            alone.append("model.posterior_options.mean_scale")
+        if alone:
+            raise ValueError(f"{' and '.join(alone)} compare the examples of a batch, and data.batch_size is 1: set it to 2 or more")
     choose(dict.fromkeys(DTYPES), config.get("save", {}).get("dtype", "float32"), "save.dtype")
     card = config.get("card", {})
     check_keys(card, CARD_KEYS, "card")

@@ -82,6 +82,13 @@ def check(config: Mapping[str, Any]) -> None:
     for key in ("vocab_size", "min_frequency", "train_on"):
         number(tokenizer, key, 1, least=1, whole=True, where="tokenizer")
     check_keys(config.get("examples", {}), ["num", "seed"], "examples")
+    number(config.get("examples", {}), "num", 1, least=1, whole=True, where="examples")
+    number(config.get("examples", {}), "seed", 0, least=0, whole=True, where="examples")
+    if config["model"]["name"] == "lm":
+        if told := [f"objective.{name}" for name in config["objective"] if name not in ("reconstruction", "kl")]:
+            raise ValueError(f"a language model has no code: leave out {' and '.join(told)}")
+        if data.get("corruption"):
+            raise ValueError("a language model has no encoder whose reading data.corruption could change: leave it out, or take data.augmentation")
 
 
 def check_labelers(data: Mapping[str, Any]) -> None:

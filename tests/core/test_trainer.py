@@ -425,7 +425,7 @@ def test_states_and_models_are_safetensors_and_json_only(new_trainer, tmp_path):
 
 
 def test_collapse_is_warned_of_with_its_remedies(new_trainer, processor, new_model, tmp_path):
-    with pytest.warns(UserWarning, match="posterior collapse: KL is .*free_bits.*schedule.*word_drop"):
+    with pytest.warns(UserWarning, match="posterior collapse: KL is .*`textae doctor .*model` names .*schedule: cyclical"):
         new_trainer(tmp_path / "a", {"reconstruction": None, "kl": 100.0}, epochs=3, lr=0.03, model=new_model(processor)).fit()
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="posterior collapse")

@@ -42,7 +42,10 @@ def encoder_parameters(model: Autoencoder, splits: Splits, processes: int = 1) -
         raise ValueError(f"trainer.aggressive stops by the mutual information of codes, and posterior={kind} has no density: set it to 0")
     named = list(model.named_parameters(remove_duplicate=False))
     elsewhere = {id(p) for name, p in named if not any(is_part(name, module) for module in model.encoder_modules)}
-    return [p for p in model.parameters() if p.requires_grad and id(p) not in elsewhere]
+    own = [p for p in model.parameters() if p.requires_grad and id(p) not in elsewhere]
+    if not own:
+        raise ValueError("trainer.aggressive trains the encoder alone, all of which is frozen: set it to 0, or leave a part of the encoder out of model.frozen")
+    return own
 
 
 @contextmanager

@@ -4,6 +4,7 @@ Shapes: B examples, D latent dimensions, A attributes.
 """
 
 import json
+import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -115,6 +116,9 @@ def make_config(config_class: type[AutoencoderConfig], settings: Mapping[str, An
     """
     known = [f.name for f in fields(config_class) if not f.name.startswith("_")]
     check_keys(settings, known, where)
+    for key, value in settings.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{where}.{key} is {value}; it must be finite")
     try:
         return config_class(**settings)
     except StrictDataclassError as error:

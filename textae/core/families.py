@@ -111,6 +111,8 @@ def check_prior(name: str, options: Mapping[str, Any], config: Any) -> None:
     for key, value in shared.get(name, lambda _: {})(config).items():
         if options.get(key) != value:
             raise ValueError(f"prior={name} has {key}={options.get(key)} and the codebook {value}: leave prior_options.{key} out")
+    if name == "vamp" and options.get("width") != config.input_dim:
+        raise ValueError(f"prior=vamp has width={options.get('width')} and the words {config.input_dim}: leave prior_options.width out")
     if name == "hierarchical" and options.get("groups") != config.posterior_options.get("groups"):
         raise ValueError("prior=hierarchical has other groups than the posterior: leave prior_options.groups out")
     if name == "vamp" and config.posterior_options.get("mean_scale"):

@@ -1,5 +1,6 @@
 """How to train: the plain options of a `Trainer`, checked when they are made."""
 
+import math
 from dataclasses import dataclass, field, fields
 from importlib.util import find_spec
 
@@ -72,12 +73,18 @@ class TrainerOptions:
             good = isinstance(value, int | float) if expected is float else isinstance(value, expected)
             if not good or (isinstance(value, bool) and expected is not bool):
                 raise ValueError(f"trainer.{name} is {value!r}; it must be of type {expected.__name__}")
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"trainer.{name} is {value}; it must be finite")
         for name in ("epochs", "accumulate", "log_every", "keep", "aggressive_window"):
             if getattr(self, name) < 1:
                 raise ValueError(f"trainer.{name} is {getattr(self, name)}; it must be at least 1")
         for name in ("max_steps", "warmup", "eval_every", "save_every", "patience", "weight_decay", "clip", "lr", "aggressive"):
             if getattr(self, name) < 0:
                 raise ValueError(f"trainer.{name} is {getattr(self, name)}; it cannot be negative")
+        if not 0 <= self.final_lr <= 1:
+            raise ValueError(f"trainer.final_lr is {self.final_lr}; it is a share of trainer.lr, from 0 to 1")
+        if self.seed < 0:
+            raise ValueError(f"trainer.seed is {self.seed}; it cannot be negative")
         if 0 < self.aggressive < 2 * self.aggressive_window:
             raise ValueError(
                 f"trainer.aggressive is {self.aggressive}; to see whether the bound still improves it takes two windows of "

@@ -86,8 +86,8 @@ class Cyclical:
 
     def __post_init__(self) -> None:
         _check_steps("cyclical", steps=self.steps, warmup=self.warmup)
-        if not (1 <= self.cycles < math.inf and 0 < self.ramp <= 1):
-            raise ValueError(f"schedule cyclical: cycles={self.cycles} must be at least 1 and finite, and ramp={self.ramp} in (0, 1]")
+        if not (isinstance(self.cycles, int) and 1 <= self.cycles <= self.steps and 0 < self.ramp <= 1):
+            raise ValueError(f"schedule cyclical: cycles={self.cycles} must be a whole number from 1 to steps={self.steps}, and ramp={self.ramp} in (0, 1]")
 
     def __call__(self, step: int) -> float:
         if step < self.warmup:

@@ -74,6 +74,8 @@ class Trainer:
         self._write_model = write_model or (lambda folder, figures: model.save_pretrained(folder))
         if not len(splits.train) and not (options.save_every or options.eval_every):
             raise ValueError("nobody knows where a stream's epoch ends: set trainer.save_every or trainer.eval_every, or nothing is saved")
+        if splits.valid is None and options.patience:
+            raise ValueError("trainer.patience counts validations, and there is no validation split: give one, or set it to 0")
         if options.precision == "fp16" and (options.device == "cpu" or not torch.cuda.is_available()):
             raise ValueError("trainer.precision=fp16 needs a GPU; on a CPU take bf16 or fp32")
         torch.set_flush_denormal(True)  # Adam's moments decay into subnormals, which cost a CPU three times the epoch
@@ -104,6 +106,7 @@ class Trainer:
         # Only fp16 needs accelerate's optimizer, for its scaler: at every call it looks on the disk for a package (lomo),
         # which costs a small model a sixth of its time.
         self._scaled = options.precision == "fp16"
+        self._told_of_collapse = False
         self.module = self.accelerator.prepare(_Players(model, objective))
         self.optimizer = self.accelerator.prepare(optimizer) if self._scaled else optimizer
         self.state = RunState()
@@ -351,12 +354,12 @@ class Trainer:
         if self.state.step < COLLAPSE_AFTER:
             return
         weight = self.objective.weights(self.state.step).get("kl", 0.0)
-        if weight > 0 and (result.active_units == 0 or result.kl < 0.1):
+        if weight > 0 and (result.active_units == 0 or result.kl < 0.1) and not self._told_of_collapse:
+            self._told_of_collapse = True
             warnings.warn(
-                f"posterior collapse: KL is {result.kl:.3f} nats and {result.active_units} of {result.latent_dim} dimensions are "
-                "active, so the decoder ignores z. Remedies, strongest first: objective.kl.free_bits=0.1 to 0.5 (nats per dimension); "
-                "a slower start, objective.kl.weight={schedule: linear, end: 1, steps: 10000}, or schedule: cyclical; "
-                "data.word_drop=0.3 to weaken the decoder; a smaller end weight.",
+                f"posterior collapse: KL is {result.kl:.3f} nats and {result.active_units} of {result.latent_dim} dimensions are active, so the decoder "
+                f"ignores z. `textae doctor {self.out / 'model'}` names the remedies that this model can take; any can have a slower start of the KL, "
+                "objective.kl.weight={schedule: linear, end: 1, steps: 10000} or {schedule: cyclical}, and a smaller weight at its end.",
                 stacklevel=2,
             )
 

@@ -107,6 +107,8 @@ def _train_word(texts: Iterator[str], vocab_size: int, min_frequency: int, lower
     del counts[unknown]
     frequent = sorted((-count, word) for word, count in counts.items() if count >= min_frequency)
     words = [*special, *(word for _, word in frequent)][:vocab_size]
+    if len(words) <= len(special):
+        raise ValueError(f"no word of the text occurs {min_frequency} times: lower min_frequency (tokenizer.min_frequency)")
     tokenizer = Tokenizer(models.WordLevel({word: id for id, word in enumerate(words)}, unk_token=unknown))
     tokenizer.normalizer = normalizer
     tokenizer.pre_tokenizer = split

@@ -197,6 +197,9 @@ class SentenceAutoencoder(Autoencoder):
                 pseudo.copy_(embed(words))
             self.prior.attach(self._encode_vectors)
 
+    def check_length(self, max_tokens: int) -> None:
+        """Raise a ValueError if a sentence of so many tokens is longer than the model can read or write."""
+
     def _encode_vectors(self, vectors_MTE: Tensor) -> Posterior:
         return self.encode(inputs_embeds=vectors_MTE)
 

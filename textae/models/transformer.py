@@ -194,6 +194,14 @@ class TransformerVAE(SentenceAutoencoder):
         self.head = make_head(config.hidden_dim, config)
         self.post_init()
 
+    def check_length(self, max_tokens: int) -> None:
+        needed = max_tokens + 1 + (self.config.pooling == "first")  # with the mark at one end, and the token that is pooled
+        if self.config.positions == "learned" and needed > self.config.num_positions:
+            raise ValueError(
+                f"a sentence may have {max_tokens} tokens, {needed} positions with its marks, and the model learns {self.config.num_positions}: "
+                f"set model.num_positions={needed}, model.positions=rotary, or a lower data.max_tokens"
+            )
+
 
 AutoConfig.register(TransformerVAEConfig.model_type, TransformerVAEConfig)
 AutoModel.register(TransformerVAEConfig, TransformerVAE)

@@ -67,11 +67,18 @@ class KL(Term):
         self.capacity = None if capacity is None else build_weight(capacity, "objective.kl.capacity")
         if isinstance(self.capacity, Controller):
             raise ValueError("objective.kl.capacity: a controller steers a weight by what it does, and a capacity is a wish: give a number or a schedule")
+        if isinstance(self.schedule, Controller) and (self.free_bits or self.capacity is not None):
+            raise ValueError("objective.kl has a weight that steers the KL to a target, and free_bits or a capacity beside it: leave one out")
 
     def bind(self, model: Autoencoder) -> None:
         config = model.config
         if config.posterior not in DENSITIES:
             raise ValueError(f"a {config.posterior} posterior has no KL: set model.posterior=gaussian, or remove objective.kl")
+        if config.posterior == "vmf" and config.posterior_options.get("kappa") and (self.free_bits or self.capacity is not None or isinstance(self.schedule, Controller)):
+            raise ValueError(
+                "a fixed posterior_options.kappa makes the KL a constant, which nothing can free, hold or steer: leave out objective.kl's free_bits, "
+                "capacity and controller, or kappa"
+            )
         self.learned = isinstance(model.prior, LearnedPrior)
         by_dimension = config.posterior != "vmf" and (config.posterior == "hierarchical" or not self.learned)
         if self.free_bits and self.free_bits_per == "dimension" and not by_dimension:
