@@ -86,11 +86,12 @@ def plot(rows: list[dict[str, Any]], chosen: dict[str, Any] | None = None) -> An
     sweep, alone = [row for row in rows if row["beta"] is not None], [row for row in rows if row["beta"] is None]
     for axis, side in zip(axes, BARS, strict=True):
         greedy, drawn = f"{side}_ratio", f"drawn_{side}_ratio"
-        for part, line, color, label in ((sweep, "o-", "tab:blue", "β sweep"), (alone, "s", "tab:green", "without a β")):
+        for part, line, color, label in ((sweep, "o-", "tab:blue", "β sweep"), (alone, "s", "tab:green", "without a β" if sweep else "likeliest words")):
             if part:
                 axis.plot([r["bleu"] for r in part], [r[greedy] for r in part], line, color=color, label=label)
             if open_ := [r for r in part if r[drawn] is not None]:
-                axis.plot([r["bleu"] for r in open_], [r[drawn] for r in open_], line[0], color=color, fillstyle="none", label=f"{label}, words drawn")
+                label = f"{label}, words drawn" if sweep else "words drawn"
+                axis.plot([r["bleu"] for r in open_], [r[drawn] for r in open_], line[0], color=color, fillstyle="none", label=label)
         for row in rows:
             axis.annotate(_label(row), (row["bleu"], row[greedy]), textcoords="offset points", xytext=(6, 5), fontsize=8)
         if chosen is not None:

@@ -78,7 +78,7 @@ def test_files_alone_tell_names_and_show_drawn_samples_open(tmp_path):
     assert [(row["name"], row["beta"]) for row in rows] == [("aae", None), ("vae", None)]
     for axis, drawn in zip(plot(rows).axes, (1.5, 1.25), strict=True):
         lines = {line.get_label(): line for line in axis.lines}
-        assert set(lines) == {"without a β", "without a β, words drawn", "real text"} and axis.get_yscale() == "log"
-        assert lines["without a β, words drawn"].get_data()[0].tolist() == [10] and lines["without a β, words drawn"].get_data()[1].tolist() == [drawn]
-        assert lines["without a β, words drawn"].get_fillstyle() == "none" and lines["without a β"].get_fillstyle() == "full"
+        assert set(lines) == {"likeliest words", "words drawn", "real text"} and axis.get_yscale() == "log"
+        assert lines["words drawn"].get_data()[0].tolist() == [10] and lines["words drawn"].get_data()[1].tolist() == [drawn]
+        assert lines["words drawn"].get_fillstyle() == "none" and lines["likeliest words"].get_fillstyle() == "full"
     assert table(rows).splitlines()[0] == "| model | BLEU | forward × | reverse × | drawn: forward × | drawn: reverse × |"
