@@ -25,9 +25,17 @@ from textae.data.pretrained_tokenizer import load_tokenizer, same_format
 from textae.data.processor import SentenceProcessor
 from textae.models.pretrained_config import PretrainedPartsConfig, PretrainedVAEConfig, Seq2SeqVAEConfig
 from textae.models.pretrained_decoder import CausalDecoder, PretrainedDecoder, Seq2SeqDecoder
-from textae.models.pretrained_parts import POOLINGS, bare_encoder, fetch_config, fetch_weights, make_part_config
+from textae.models.pretrained_parts import (
+    POOLINGS,
+    bare_encoder,
+    build_part,
+    fetch_config,
+    fetch_weights,
+    make_part_config,
+    num_positions,
+)
 from textae.models.sentence import SentenceAutoencoder
-from textae.models.tokens import embedded_tokens
+from textae.models.tokens import TokenIds, embedded_tokens
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +52,7 @@ class PretrainedAutoencoder(SentenceAutoencoder):
         self.decoder = self.make_decoder(config)
         self.make_encoder(config)
         width = self.reader.config.hidden_size
+        self.num_positions = num_positions(self.reader)
         self.pooling = POOLINGS[config.pooling](width, 1)
         self.head = make_head(width, config)
         reader = next(name for name, module in self.named_modules() if module is self.reader)
@@ -71,11 +80,13 @@ class PretrainedAutoencoder(SentenceAutoencoder):
         """q(z|x) of right-padded sentences, in the ids of the encoder's tokenizer, shape (B, T).
 
         Raises:
-            ValueError: Embedded words are given to an encoder with other words than the decoder's.
+            ValueError: Embedded words are given to an encoder with other words than the decoder's, or a sentence is too long for it.
         """
         if inputs_embeds is not None and self.reader.get_input_embeddings().weight is not self.decoder.embed.weight:
             raise ValueError("this encoder has words of its own and cannot read what the decoder says before it is text: leave out the term that asks it to")
         embedded = embedded_tokens(self.reader.get_input_embeddings(), input_ids, inputs_embeds)
+        if self.num_positions is not None and embedded.shape[1] > self.num_positions:
+            raise ValueError(f"a sentence has {embedded.shape[1]} tokens for the encoder, which has positions for {self.num_positions}: split it, or lower data.max_tokens")
         if attention_mask is None:
             attention_mask = torch.ones(embedded.shape[:2], dtype=torch.long, device=embedded.device)
         words = {"input_ids": input_ids} if inputs_embeds is None else {"inputs_embeds": inputs_embeds}
@@ -84,6 +95,28 @@ class PretrainedAutoencoder(SentenceAutoencoder):
             self._show_codes_to_prior()
         return posterior
 
+    def generate(self, latents: Tensor, **options: Any) -> TokenIds:
+        """As in the base; a sentence ends at the latest where the decoder's positions do."""
+        limit, asked = self.decoder.num_positions, options.get("input_ids")
+        if limit is not None and "max_length" not in options and "generation_config" not in options:
+            room = limit - self.decoder.num_slots - (0 if asked is None else asked.shape[1] - 1)  # the last token is never read
+            longest = options.get("max_new_tokens") or self.decoder.generation_config.max_new_tokens
+            options["max_new_tokens"] = max(1, min(longest, room))
+        return super().generate(latents, **options)
+
+    def check_length(self, max_tokens: int) -> None:
+        """As in the base. Of an encoder with words of its own nobody knows beforehand: `encode` tells."""
+        slots = self.decoder.num_slots
+        asked = [("decoder", self.decoder.num_positions, slots)]
+        if not self.config.encoder_vocab:
+            asked.append(("encoder", self.num_positions, 0))
+        for part, limit, before in asked:
+            if limit is not None and max_tokens + 1 + before > limit:
+                slotted = f" and {before} slots of z" if before else ""
+                fits = limit - 1 - before
+                lower = f"set data.max_tokens to {fits} or less, or take" if fits > 0 else "take"
+                raise ValueError(f"a sentence may have {max_tokens} tokens, with its mark{slotted} {max_tokens + 1 + before} positions, and the {part} has {limit}: {lower} one that has more")
+
     def freeze(self) -> dict[str, int]:
         """Take the gradient from the parameters that `config.frozen` names; how many numbers each name froze.
 
@@ -91,18 +124,20 @@ class PretrainedAutoencoder(SentenceAutoencoder):
         another that nothing else bears: freezing T5's encoder leaves it to the decoder.
 
         Raises:
-            ValueError: A name fits no parameter.
+            ValueError: A name fits no parameter, or all together leave none to train.
         """
         frozen = {}
         for start in self.config.frozen:
             found = {p for name, p in self.named_parameters() if is_part(name, start)}
             found = found or {p for name, p in self.named_parameters(remove_duplicate=False) if is_part(name, start)}
             if not found:
-                known = [name for name, _ in self.named_modules() if name and name.count(".") < 3]
+                known = {".".join(name.split(".")[:depth]) for name, _ in self.named_parameters(remove_duplicate=False) for depth in (1, 2, 3)}
                 raise ValueError(f"frozen names {start!r}, of which the model has no parameter: {nearest(start, known)}")
             for parameter in found:
                 parameter.requires_grad_(False)
             frozen[start] = sum(p.numel() for p in found)
+        if frozen and not any(p.requires_grad for p in self.parameters()):
+            raise ValueError(f"frozen names {', '.join(frozen)}, which is all that the model could learn: leave out at least one, such as head")
         return frozen
 
     @classmethod
@@ -154,7 +189,7 @@ class PretrainedVAE(PretrainedAutoencoder):
 
     def make_encoder(self, config: PretrainedVAEConfig) -> None:
         part = make_part_config(config.encoder_config, config.encoder_vocab or config.vocab_size, "encoder_config")
-        self.encoder = bare_encoder(AutoModel.from_config(part))
+        self.encoder = bare_encoder(build_part(AutoModel, part, "encoder_config"))
 
     @property
     def reader(self) -> nn.Module:
@@ -219,11 +254,17 @@ def pretrained_processor(
 
 
 def part_settings(settings: dict[str, Any], processor: SentenceProcessor) -> dict[str, Any]:
-    """What a fresh model's config needs beside the settings that a user gives: its parts' own configs, vocabularies and marks."""
+    """What a fresh model's config needs beside the settings that a user gives: its parts' own configs, vocabularies and marks.
+
+    Raises:
+        ValueError: There is no such part, or the settings have a config of their own beside the one that it brings.
+    """
     found: dict[str, Any] = {"vocab_size": len(processor.tokenizer)}
     for part in ("encoder", "decoder"):
         if not (source := settings.get(f"{part}_id")):
             continue
+        if settings.get(f"{part}_config"):
+            raise ValueError(f"{part}_config is what {part}_id={source} brings with it, and would be ignored: leave one of the two out")
         found[f"{part}_config"], rows = fetch_config(source)
         if part == "decoder":
             found["vocab_size"] = max(rows, len(processor.tokenizer))

@@ -6,7 +6,7 @@ from typing import Any
 from huggingface_hub.dataclasses import strict
 
 from textae.core.config import choose
-from textae.models.pretrained_parts import POOLINGS, SMALL_BERT, SMALL_GPT2, SMALL_T5
+from textae.models.pretrained_parts import POOLINGS, SMALL_BERT, SMALL_GPT2, SMALL_T5, check_part_config
 from textae.models.sentence import SentenceConfig
 
 
@@ -47,6 +47,12 @@ class PretrainedPartsConfig(SentenceConfig):
         given = [name for name, source in self.part_ids.items() if source]
         if given and len(given) < len(self.part_ids):
             raise ValueError(f"{given[0]}_id is given alone: a pretrained part needs its own tokenizer, so give both ids or none")
+
+    def validate_architectures(self) -> None:
+        """Settings of new parts are such as the library reads; those of pretrained ones are its own. Called by `strict`."""
+        for part, source in self.part_ids.items():
+            if not source:
+                check_part_config(getattr(self, f"{part}_config"), max(self.vocab_size, 1), f"{part}_config")
 
 
 @strict

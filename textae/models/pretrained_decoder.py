@@ -16,7 +16,14 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from textae.models.conditioning import AttributeEmbedding
 from textae.models.pretrained_config import PretrainedPartsConfig, PretrainedVAEConfig, Seq2SeqVAEConfig
-from textae.models.pretrained_parts import ContextLinear, MemoryCache, head_scale, make_part_config
+from textae.models.pretrained_parts import (
+    ContextLinear,
+    MemoryCache,
+    build_part,
+    head_scale,
+    make_part_config,
+    num_positions,
+)
 from textae.models.sentence import SentenceDecoder
 from textae.models.tokens import IGNORED, generation_options
 
@@ -27,15 +34,12 @@ class PretrainedDecoder(SentenceDecoder):
     config_class = PretrainedPartsConfig
     _is_stateful = True  # what stands before the first token is no token: modes that crop a cache are refused by the library
     auto_class: type
+    num_slots = 0  # that stand before the first token and take positions of their own
 
     def __init__(self, config: PretrainedPartsConfig):
         super().__init__(config)
-        part = self.part_config(config)
-        try:
-            self.lm = self.auto_class.from_config(part)
-        except ValueError as error:
-            what = f"decoder_config is that of a {part.model_type!r}, which has no {self.auto_class.__name__}"
-            raise ValueError(f"{what}: an encoder-decoder is for the model seq2seq, a causal language model for pretrained") from error
+        self.lm = build_part(self.auto_class, self.part_config(config), "decoder_config")
+        self.num_positions = num_positions(self.trunk)
         self.attribute_embed = AttributeEmbedding(config.decoder_attributes, config.attribute_dim)
         self.context_dim = config.latent_dim + config.attribute_dim * len(config.decoder_attributes)
         width = self.embed.embedding_dim
@@ -86,6 +90,16 @@ class PretrainedDecoder(SentenceDecoder):
     def for_head(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """The same as arguments of `lm`."""
         return inputs
+
+    def check_room(self, num: int, cache: MemoryCache | None) -> None:
+        """Refuse tokens that the model has no positions for.
+
+        Raises:
+            ValueError: With the number of those.
+        """
+        num += 0 if cache is None else cache.get_seq_length()
+        if self.num_positions is not None and num + self.num_slots > self.num_positions:
+            raise ValueError(f"a sentence has {num} tokens for the decoder, which has positions for {self.num_positions - self.num_slots}: split it, or take a decoder that has more")
 
     def with_context(self, embedded_BTH: Tensor, context_BC: Tensor) -> Tensor:
         """Embedded tokens with the context added, where it is."""
@@ -162,6 +176,7 @@ class CausalDecoder(PretrainedDecoder):
         return self.lm.base_model
 
     def inputs(self, embedded_BTH: Tensor, context_BC: Tensor, mask_BK: Tensor | None = None, cache: MemoryCache | None = None) -> dict[str, Any]:
+        self.check_room(embedded_BTH.shape[1], cache)
         if cache is None:
             if not self.num_slots and mask_BK is None:
                 return {"inputs_embeds": self.with_context(embedded_BTH, context_BC), "use_cache": False}
@@ -207,6 +222,7 @@ class Seq2SeqDecoder(PretrainedDecoder):
         return MemoryCache(EncoderDecoderCache(DynamicCache(), DynamicCache()), 0)
 
     def inputs(self, embedded_BTH: Tensor, context_BC: Tensor, mask_BK: Tensor | None = None, cache: MemoryCache | None = None) -> dict[str, Any]:
+        self.check_room(embedded_BTH.shape[1], cache)
         memory = self.memory(context_BC).view(len(context_BC), self.config.num_memory_slots, -1)
         inputs = {"inputs_embeds": self.with_context(embedded_BTH, context_BC), "encoder_hidden_states": memory, "use_cache": cache is not None}
         if mask_BK is not None:

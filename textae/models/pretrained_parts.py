@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from torch import Tensor, nn
 from transformers import AutoConfig, Cache, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.utils import logging as hf_logging
 
 from textae.core.autoencoder import no_progress_bars
-from textae.core.config import choose
+from textae.core.config import check_keys, choose
 from textae.models.transformer_layers import AttentionOfTokens, MeanOfTokens
 
 INITIAL_STD = 0.02  # of what reads z, as of BERT's and GPT-2's own layers: larger, a fresh z would drown pretrained words
@@ -31,7 +32,7 @@ def make_part_config(settings: Mapping[str, Any], vocab_size: int, what: str) ->
     """The config of one part from its stored settings, with so many entries in its vocabulary.
 
     Raises:
-        ValueError: `model_type` is missing or unknown.
+        ValueError: `model_type` is missing or unknown, or a value is of another type than the library wants.
     """
     if "model_type" not in settings:
         raise ValueError(f"{what} needs the key 'model_type', such as bert or gpt2")
@@ -40,7 +41,51 @@ def make_part_config(settings: Mapping[str, Any], vocab_size: int, what: str) ->
     marks = {key: settings.get(key, getattr(default, key, None)) for key in ("pad_token_id", "bos_token_id", "eos_token_id")}
     # Ids of a tokenizer that this vocabulary may not have; marks are the whole model's business.
     absent = {key: None for key, value in marks.items() if isinstance(value, int) and value >= vocab_size}
-    return AutoConfig.for_model(**{**settings, **absent, "vocab_size": vocab_size})
+    try:
+        return AutoConfig.for_model(**{**settings, **absent, "vocab_size": vocab_size})
+    except StrictDataclassError as error:
+        raise ValueError(f"{what}: {_one_line(error)}") from None
+
+
+def check_part_config(settings: Mapping[str, Any], vocab_size: int, what: str) -> None:
+    """Refuse settings that are no part's, and those that the library would keep and never look at.
+
+    Raises:
+        ValueError: As in `make_part_config`; or a key is unknown.
+    """
+    made, default = vars(make_part_config(settings, vocab_size, what)), AutoConfig.for_model(settings["model_type"])
+    own = vars(default)
+    unread = [key for key in settings if key in made and key not in own and key not in NOISE and not key.endswith("_token_id")]
+    common = vars(PreTrainedConfig())
+    check_keys(unread, [*default.attribute_map, *(key for key in own if key not in common)], what)
+
+
+def build_part(auto_class: type, part: PreTrainedConfig, what: str) -> PreTrainedModel:
+    """A fresh model of a part's config.
+
+    Raises:
+        ValueError: There is no such kind of model, or the library refuses a value.
+    """
+    if type(part) not in auto_class._model_mapping:
+        raise ValueError(
+            f"{what} is that of a {part.model_type!r}, which has no {auto_class.__name__}: an encoder-decoder is for the model seq2seq, "
+            "a causal language model for pretrained"
+        )
+    try:
+        return auto_class.from_config(part)
+    except Exception as error:  # a division by no heads, a table of -1 rows: whatever the library's layers make of a value
+        raise ValueError(f"{what} makes no {part.model_type!r}: {_one_line(error)}") from error
+
+
+def num_positions(model: PreTrainedModel) -> int | None:
+    """Tokens of the longest sequence that a model has positions for; None: it rotates or biases them, and knows no limit."""
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Embedding) and any(word in name for word in ("position", "wpe")) and "relative" not in name:
+            # OPT's kind and RoBERTa's leave the first rows free
+            return module.num_embeddings - getattr(module, "offset", 0) - (0 if module.padding_idx is None else module.padding_idx + 1)
+    config = model.config
+    limit = getattr(config, "max_position_embeddings", None) or getattr(config, "max_seq_len", None) or 0
+    return limit if limit > 0 and getattr(config, "rope_parameters", None) is None else None
 
 
 def fetch_config(source: str) -> tuple[dict[str, Any], int]:
@@ -89,7 +134,11 @@ def fetch_weights(auto_class: type, source: str, rows: int) -> PreTrainedModel:
 
 
 def _not_found(source: str, error: Exception) -> str:
-    return f"could not load the pretrained model {source!r}: {' '.join(str(error).split())[:300]}"
+    return f"could not load the pretrained model {source!r}: {_one_line(error)}"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 def bare_encoder(model: PreTrainedModel) -> PreTrainedModel:

@@ -1,5 +1,8 @@
 """Models made of pretrained ones: the likelihood is the language model's own, z reaches it, and what is saved needs no Hub."""
 
+import json
+import shutil
+
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
@@ -15,11 +18,13 @@ from textae.data.corruption import Corruption
 from textae.data.processor import SentenceProcessor
 from textae.models.pretrained import PretrainedVAE, Seq2SeqVAE, pretrained_processor
 from textae.models.pretrained_config import PretrainedVAEConfig, Seq2SeqVAEConfig
-from textae.models.pretrained_parts import head_scale
+from textae.models.pretrained_parts import bare_encoder, head_scale, make_part_config, num_positions
 from textae.space import LatentSpace
 
 PAIRS = [("bert", "gpt2"), ("gpt2", "gpt2"), ("t5", "llama"), ("", "t5")]  # the last an encoder-decoder
 SHORT = {"max_new_tokens": 6}
+TINY_GPT2 = {"model_type": "gpt2", "n_embd": 8, "n_layer": 1, "n_head": 2}
+TINY_BERT = {"model_type": "bert", "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
 
 
 @pytest.fixture(scope="module")
@@ -354,11 +359,140 @@ def test_an_encoder_is_not_given_more_than_it_reads(folders):
         (PretrainedVAEConfig, {"num_memory_slots": 0}, "must be at least 1"),
         (PretrainedVAEConfig, {"encoder_vocab": -1}, "encoder_vocab is -1"),
         (Seq2SeqVAEConfig, {"encoder_id": "someone/bert"}, "no key 'encoder_id'"),
+        (PretrainedVAEConfig, {"decoder_config": {**TINY_GPT2, "n_layers": 2}}, "decoder_config has no key 'n_layers': did you mean 'n_layer'"),
+        (PretrainedVAEConfig, {"encoder_config": {**TINY_BERT, "hiden_size": 8}}, "encoder_config has no key 'hiden_size': did you mean 'hidden_size'"),
+        (Seq2SeqVAEConfig, {"decoder_config": {"model_type": "t5", "foo": 3}}, "decoder_config has no key 'foo'"),
+        (PretrainedVAEConfig, {"decoder_config": {**TINY_GPT2, "n_layer": "two"}}, "decoder_config: .*'n_layer' expected int, got str"),
+        (PretrainedVAEConfig, {"decoder_config": {"n_layer": 2}}, "decoder_config needs the key 'model_type'"),
     ],
 )
 def test_settings_out_of_range_are_refused(config_class, settings, message):
     with pytest.raises(ValueError, match=message):
         make_config(config_class, settings)
+
+
+def tiny(**settings):
+    """A fresh BERT and GPT-2 of one layer, with two slots."""
+    settings = {"vocab_size": 40, "latent_dim": 3, "num_memory_slots": 2, "encoder_config": TINY_BERT, "decoder_config": TINY_GPT2, **settings}
+    torch.manual_seed(0)
+    return PretrainedVAE(make_config(PretrainedVAEConfig, settings)).eval()
+
+
+def test_keys_that_the_library_reads_are_taken():
+    """Its synonyms, its older names, and what it keeps of tokens; nothing of these is among a fresh config's own."""
+    assert tiny(decoder_config={"model_type": "gpt2", "hidden_size": 12, "num_attention_heads": 2, "n_layer": 1, "decoder_start_token_id": 0}).decoder.embed.embedding_dim == 12
+    llama = {**TINY_BERT, "model_type": "llama", "rope_theta": 500.0, "attn_implementation": "eager", "use_cache": True}
+    assert tiny(decoder_config=llama).decoder.lm.config.rope_parameters["rope_theta"] == 500
+    make_config(Seq2SeqVAEConfig, {"decoder_config": {"model_type": "t5", "d_model": 8, "tie_word_embeddings": False, "is_gated_act": False}})
+
+
+def test_what_a_fetched_part_brings_is_taken_as_it_is(folders, sentences, tmp_path):
+    """Configs on the Hub have keys of older versions; but a user's own beside them would be ignored, and is refused."""
+    shutil.copytree(folders["gpt2"], tmp_path / "old")
+    old = json.loads((tmp_path / "old" / "config.json").read_text())
+    (tmp_path / "old" / "config.json").write_text(json.dumps({**old, "n_ctx": 300}))
+    where = {**folders, "gpt2": str(tmp_path / "old")}
+    model, processor = joined(where, "bert", "gpt2")
+    assert model.config.decoder_config["n_ctx"] == 300
+    model.save_pretrained(tmp_path / "m")
+    again = PretrainedVAE.from_pretrained(tmp_path / "m").eval()
+    assert torch.equal(again(sample=False, **processor(sentences[:2])).nll, model(sample=False, **processor(sentences[:2])).nll)
+    with pytest.raises(ValueError, match="decoder_config is what decoder_id=.* leave one of the two out"):
+        joined(where, "bert", "gpt2", decoder_config={"n_layer": 1})
+
+
+@pytest.mark.parametrize("pooling", ["mean", "attention"])
+def test_freezing_everything_is_refused(pooling):
+    """The flaw: the first backward pass found nothing to train."""
+    with pytest.raises(ValueError, match="frozen names encoder, decoder, head.*, which is all that the model could learn"):
+        tiny(pooling=pooling, frozen=["encoder", "decoder", "head", *(["pooling"] if pooling == "attention" else [])])
+    assert any(p.requires_grad for p in tiny(frozen=["encoder", "decoder"]).parameters())
+
+
+def test_a_part_without_weights_is_not_offered_in_its_own_place():
+    """The flaw: "of which the model has no parameter: did you mean 'pooling'?"."""
+    for name in ("pooling", "polling"):
+        with pytest.raises(ValueError, match=f"frozen names '{name}'") as refused:
+            tiny(frozen=[name])
+        assert "pooling" not in str(refused.value).partition("no parameter")[2]
+    with pytest.raises(ValueError, match="did you mean 'decoder.lm.transformer'"):
+        tiny(frozen=["decoder.lm.transformers"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "limit"),
+    [
+        ("bert", {**TINY_BERT, "max_position_embeddings": 8}, 8),
+        ("roberta", {**TINY_BERT, "model_type": "roberta", "max_position_embeddings": 10, "pad_token_id": 1}, 8),
+        ("gpt2", {**TINY_GPT2, "n_positions": 8}, 8),
+        ("opt", {"model_type": "opt", "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "ffn_dim": 8, "max_position_embeddings": 8, "word_embed_proj_dim": 8}, 8),
+        ("gptj", {"model_type": "gptj", "n_embd": 16, "n_layer": 1, "n_head": 2, "rotary_dim": 4, "n_positions": 8}, 8),
+        ("mpt", {"model_type": "mpt", "d_model": 8, "n_heads": 2, "n_layers": 1, "max_seq_len": 8}, 8),
+        ("llama", {**TINY_BERT, "model_type": "llama", "max_position_embeddings": 8}, None),
+        ("t5", {"model_type": "t5", "d_model": 8, "d_kv": 4, "d_ff": 8, "num_layers": 1, "num_heads": 2}, None),
+        ("xlnet", {"model_type": "xlnet", "d_model": 8, "n_layer": 1, "n_head": 2, "d_inner": 8}, None),
+    ],
+)
+def test_positions_end_where_the_library_fails(kind, settings, limit):
+    from transformers import AutoModel
+
+    model = bare_encoder(AutoModel.from_config(make_part_config(settings, 40, "encoder_config"))).eval()
+    assert num_positions(model) == limit
+
+    def read(num):
+        with torch.no_grad():
+            return model(input_ids=torch.full((1, num), 5), attention_mask=torch.ones(1, num, dtype=torch.long))
+
+    read(limit or 30)
+    if limit is not None:
+        with pytest.raises((IndexError, RuntimeError)):
+            read(limit + 1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "longest", "part"),
+    [
+        ({"decoder_config": {**TINY_GPT2, "n_positions": 8}}, 5, "with its mark and 2 slots of z 9 positions, and the decoder has 8: set data.max_tokens to 5 or less"),
+        ({"decoder_config": {**TINY_GPT2, "n_positions": 8}, "latent_to_memory": False}, 7, "with its mark 9 positions, and the decoder has 8"),
+        ({"encoder_config": {**TINY_BERT, "max_position_embeddings": 8}}, 7, "the encoder has 8: set data.max_tokens to 7 or less"),
+    ],
+)
+def test_sentences_that_positions_do_not_reach_are_refused_before_training(settings, longest, part):
+    """The flaw: IndexErrors in the middle of an epoch. What is said to fit does, to the last token."""
+    model = tiny(**settings)
+    model.check_length(longest)
+    with pytest.raises(ValueError, match=part):
+        model.check_length(longest + 1)
+
+    def train(num):
+        ids = torch.randint(5, 40, (2, num + 1))
+        output = model(input_ids=ids, decoder_input_ids=ids, labels=ids, attention_mask=torch.ones_like(ids))
+        (output.nll.sum() + output.posterior.kl().sum()).backward()
+
+    train(longest)
+    with pytest.raises(ValueError, match="tokens for the (en|de)coder, which has positions for"):
+        train(longest + 1)
+
+
+def test_where_positions_have_no_end_any_length_is_taken():
+    tiny(decoder_config={**TINY_BERT, "model_type": "llama"}).check_length(400)
+    t5 = {"model_type": "t5", "d_model": 8, "d_kv": 4, "d_ff": 8, "num_layers": 1, "num_heads": 2}
+    Seq2SeqVAE(make_config(Seq2SeqVAEConfig, {"vocab_size": 40, "latent_dim": 3, "decoder_config": t5})).check_length(10_000)
+    short = {"encoder_config": {**TINY_BERT, "max_position_embeddings": 8}, "encoder_vocab": 40}
+    tiny(**short).check_length(400)  # whose own tokens nobody has counted
+    with pytest.raises(ValueError, match="4 positions, and the decoder has 2: take one that has more"):
+        tiny(decoder_config={**TINY_GPT2, "n_positions": 2}).check_length(1)
+
+
+def test_what_is_said_ends_where_positions_do():
+    """The flaw: a model that had not learned to end was asked for 257 tokens, and failed at its last position."""
+    model = tiny(decoder_config={**TINY_GPT2, "n_positions": 12})
+    model.decoder.generation_config.suppress_tokens.append(model.config.eos_token_id)
+    z, prompt = torch.zeros(2, 3), torch.full((2, 4), 7)
+    assert model.generate(z, max_new_tokens=257).shape == model.generate(z).shape == (2, 11)
+    assert model.generate(z, input_ids=prompt, attention_mask=torch.ones_like(prompt)).shape == (2, 11)
+    assert model.generate(z, max_new_tokens=3).shape == (2, 4)
+    assert model.generate(z, num_beams=2, max_new_tokens=257).shape == (2, 11)
 
 
 def test_what_cannot_be_built_is_refused_before_training(folders, tmp_path):
@@ -371,6 +505,13 @@ def test_what_cannot_be_built_is_refused_before_training(folders, tmp_path):
         PretrainedVAE(make_config(PretrainedVAEConfig, {**small, "decoder_config": {"model_type": "t5", "d_model": 8, "num_layers": 1}}))
     with pytest.raises(ValueError, match="no AutoModelForSeq2SeqLM"):
         Seq2SeqVAE(make_config(Seq2SeqVAEConfig, {**small, "decoder_config": {"model_type": "gpt2", "n_embd": 8, "n_layer": 1, "n_head": 1}}))
+    for broken in ({"n_head": 0}, {"n_embd": -8}):
+        with pytest.raises(ValueError, match="decoder_config makes no 'gpt2': "):
+            tiny(decoder_config={**TINY_GPT2, **broken})
+    with pytest.raises(ValueError, match="decoder_config makes no 'gpt2': .*divisible by num_heads"):
+        tiny(decoder_config={**TINY_GPT2, "n_head": 3})
+    with pytest.raises(ValueError, match="encoder_config makes no 'bert': .*number of attention heads"):
+        tiny(encoder_config={**TINY_BERT, "num_attention_heads": 3})
     with pytest.raises(ValueError, match="frozen names 'decoder.ml'"):
         joined(folders, "bert", "gpt2", frozen=["decoder.ml"])
     with pytest.raises(ValueError, match="could not load the pretrained model"):

@@ -69,3 +69,13 @@ def test_tokenizers_come_with_the_parts(place):
         config(place, "wrong", **{"tokenizer.vocab_size": 300})
     with pytest.raises(ValueError, match="could not load the pretrained model"):
         train(config(place, "missing", **{"model.decoder_id": place[0] / "nothing"}))
+
+
+def test_what_no_part_can_take_is_refused_before_the_first_step(place):
+    with pytest.raises(ValueError, match="302 positions, and the decoder has 300: set data.max_tokens to 298 or less"):
+        train(config(place, "long", **{"data.max_tokens": 300}))
+    with pytest.raises(ValueError, match="all that the model could learn"):
+        train(config(place, "still", **{"model.frozen": "[encoder, decoder, head]"}))
+    with pytest.raises(ValueError, match="leave one of the two out"):
+        train(config(place, "both", **{"model.decoder_config": "{model_type: gpt2, n_layer: 1}"}))
+    assert not any((place[0] / name / "state").exists() for name in ("long", "still", "both"))
