@@ -45,7 +45,7 @@ def test_what_cannot_be_is_refused_by_the_config_alone(place, override, message)
 
 @pytest.mark.parametrize("override, message", [("objective.bag_of_words=1", "no code: leave out objective.bag_of_words"), ("data.corruption={drop: 0.1}", "no encoder"), ("prior={name: mixture}", "prior")])
 def test_a_language_model_is_asked_for_nothing_that_it_lacks(place, override, message):
-    lm = ["model=null", "model={name: lm, embedding_dim: 8, hidden_dim: 8}", "objective=null", "objective={reconstruction: }"]
+    lm = ["model={name: lm, embedding_dim: 8, hidden_dim: 8}", "objective=null", "objective={reconstruction: }"]
     resolve(place / "config.yaml", lm)
     with pytest.raises(ValueError, match=message):
         resolve(place / "config.yaml", [*lm, override])
@@ -55,7 +55,7 @@ def test_a_language_model_is_asked_for_nothing_that_it_lacks(place, override, me
     "overrides, message",
     [(["model.posterior=point"], "a point posterior has no KL"), (["trainer.aggressive=30", "data.valid=null"], "aggressive needs a validation split"),
      (["prior={name: mixture, components: 150}"], "components"), (["tokenizer.min_frequency=99999"], "no word of the text occurs 99999 times"),
-     (["model=null", "model={name: transformer, hidden_dim: 8, num_heads: 2, positions: learned, num_positions: 40}"], "num_positions=65, model.positions=rotary"),
+     (["model={name: transformer, hidden_dim: 8, num_heads: 2, positions: learned, num_positions: 40}"], "num_positions=65, model.positions=rotary"),
      (["model.posterior=vmf", "model.posterior_options={kappa: 20}", "objective.kl={free_bits: 4, free_bits_per: batch}"], "fixed posterior_options.kappa makes the KL a constant"),
      (["model.posterior=vmf", "model.posterior_options={kappa: 20}", "objective.kl={weight: {schedule: pi, target: 4}}"], "fixed posterior_options.kappa"),
      (["trainer.patience=2", "data.valid=null"], "patience counts validations, and there is no validation split")],

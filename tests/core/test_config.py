@@ -39,6 +39,15 @@ def test_overrides_replace_add_and_merge(file):
     assert read_config(file, ["data.path=a=b"])["data"]["path"] == "a=b"
 
 
+def test_another_schedule_does_not_inherit_the_first_ones_options(file):
+    file.write_text("objective:\n  kl:\n    weight: {schedule: linear, end: 0.3, steps: 9}\n    free_bits: 1\nprior: {name: mixture, components: 4}\n")
+    steered = {"schedule": "pi", "target": 4}
+    for override in ("objective.kl.weight={schedule: pi, target: 4}", "objective.kl={weight: {schedule: pi, target: 4}}"):
+        assert read_config(file, [override])["objective"]["kl"] == {"weight": steered, "free_bits": 1}
+    same = read_config(file, ["objective.kl={weight: {schedule: linear, end: 0.5}}", "prior={name: flow}"])
+    assert same["objective"]["kl"]["weight"] == {"schedule": "linear", "end": 0.5, "steps": 9} and same["prior"] == {"name": "flow"}
+
+
 def test_references_are_resolved(file):
     file.write_text("a: 3\nb: ${a}\n")
     assert read_config(file) == {"a": 3, "b": 3} and read_config(file, ["a=4"])["b"] == 4

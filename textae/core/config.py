@@ -2,10 +2,11 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
+IDENTITIES = ("name", "schedule")  # keys by which a mapping says what its other keys are options of
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The tail of an error message: the nearest known name, then all of them.
@@ -82,6 +83,17 @@ def call(target: Callable, options: Mapping[str, Any], where: str) -> Any:
         raise ValueError(f"{where}: {error}") from None
 
 
+def _make_room(new: Any, old: Any) -> bool:
+    """Empty each mapping of `old` in whose place `new` puts another thing; whether `old` itself is one."""
+    if not (isinstance(new, Mapping) and isinstance(old, MutableMapping)):
+        return False
+    if any(key in new and key in old and new[key] != old[key] for key in IDENTITIES):
+        return True
+    for key in [key for key in new if key in old and _make_room(new[key], old[key])]:
+        del old[key]
+    return False
+
+
 def read_config(path: str | Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
     """Read a YAML file, apply `key.sub=value` overrides and resolve `${...}` references.
 
@@ -90,6 +102,8 @@ def read_config(path: str | Path, overrides: Iterable[str] = ()) -> dict[str, An
     Raises:
         ValueError: The file is missing, is not YAML or not a mapping, or an override is malformed or names a key
             below a plain value. Sections that do not exist are made: whoever builds from them knows their names.
+
+    Keys and values in braces join those that stand there, but where they name another thing: another schedule's options are not its own.
     """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -116,7 +130,7 @@ def read_config(path: str | Path, overrides: Iterable[str] = ()) -> dict[str, An
                 if above is not None and not OmegaConf.is_config(above):
                     raise TypeError(f"{'.'.join(parts[:depth])} is {above!r} and has no keys")
             parsed = OmegaConf.from_dotlist([f"value={value}"])["value"]
-            OmegaConf.update(tree, key, parsed, merge=True, force_add=True)
+            OmegaConf.update(tree, key, parsed, merge=not _make_room(parsed, OmegaConf.select(tree, key)), force_add=True)
         except (YAMLError, OmegaConfBaseException, TypeError) as error:
             raise ValueError(f"override {override!r} cannot be applied: {' '.join(str(error).split())}") from None
     try:
