@@ -129,6 +129,7 @@ def evaluate(
 
 @app.command()
 def doctor(
+    context: typer.Context,
     model: Annotated[str, typer.Argument(help="Bundled name, folder or Hub id.")] = "everyday",
     data: Annotated[str, typer.Option(help="A named data set; else --file, else the model's own examples.")] = "",
     split: Annotated[str, typer.Option(help="Split of --data.")] = "valid",
@@ -142,6 +143,11 @@ def doctor(
     """Does the decoder listen to its code? KL, mutual information, active units, a wrong code's cost, and the remedy in words."""
     from apps.doctor import as_dict, as_text, diagnose
 
+    told = {name for name in context.params if context.get_parameter_source(name).name not in ("DEFAULT", "DEFAULT_MAP")}
+    if data and (ignored := [f"--{name}" for name in ("file", "column") if name in told]):
+        raise ValueError(f"--data {data} says what to measure on: leave out {', '.join(ignored)}")
+    if not data and "split" in told:
+        raise ValueError("only a named data set has splits, and there is no --data: leave out --split")
     found = diagnose(model, read_inputs(None, file, column) if file else None, data=data, split=split, seed=seed, device=device)
     emit([as_dict(found)], out, as_json, text=lambda _: as_text(found))
 

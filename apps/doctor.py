@@ -3,6 +3,7 @@
 Shapes: N sentences, D latent dimensions.
 """
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,10 +11,12 @@ NUM = 1000  # sentences: mutual information saturates at ln 1000 = 6.9 nats, and
 DEAF = 0.05  # share of the reconstruction that a wrong code must cost, or the decoder hardly reads it
 COLLAPSED = 0.1  # nats of KL below which a code says nothing; what training warns of too
 APART = 1.0  # nats of KL that are no mutual information, above which q(z) as a whole is not the prior
+BARE = " (Braces replace an objective.kl that is a bare number: say in them what its weight was.)"
+LEARNED = ("learned_mixture", "vamp")  # priors of a Gaussian code that learn with the model
 LM = "textae_lm"  # its posterior is its prior: there is no code
-LAYERED = ("textae_rnn", "textae_transformer")  # whose decoder can be given z at every layer
+OWN = ("textae_rnn", "textae_rnn_bos", "textae_transformer")  # sentence models of our own layers, which z can reach one by one
 PRETRAINED = ("textae_pretrained", "textae_seq2seq")
-SENTENCES = (*LAYERED, *PRETRAINED)  # whose decoder reads words beside the code
+SENTENCES = (*OWN, *PRETRAINED)  # whose decoder reads words beside the code
 
 
 @dataclass(frozen=True)
@@ -53,27 +56,33 @@ class Diagnosis:
 
 
 def diagnose(source: str, examples: list[str] | None = None, *, data: str = "", split: str = "valid", seed: int = 0, device: str = "auto", limit: int = NUM) -> Diagnosis:
-    """Measure a model on sentences, on a split of a named data set, or on the sentences that come with it.
+    """Measure a model on examples, on a split of a named data set as it was trained on such, or on the examples that come with it.
 
     Raises:
-        ValueError: There is nothing to measure on, or fewer than two sentences, which nobody can shuffle.
+        ValueError: There is nothing to measure on, or fewer than two examples, which nobody can shuffle.
     """
     from apps.catalog import modality_of, open_space
+    from apps.modalities import documents
 
-    space, on = open_space(source, device), "given examples"
+    kind, space, rows, on = modality_of(source), open_space(source, device), None, "given examples"
     if examples is None and data:
-        examples, _, on = modality_of(source).read_split(data, split)
+        examples, rows, on = kind.read_split(data, split)
+        most = limit * documents.group_of(space) if kind is documents else limit
+        examples, rows, how = kind.as_trained(space, examples[:most], rows[:most], seed)
+        on += how
     elif examples is None:
         examples, on = list(space.examples), "the model's own examples, which are easy for it"
     if not examples:
         raise ValueError(f"{source} comes without examples of its own: give some, or name a data set with --data")
     if len(examples) < 2:
         raise ValueError("one example has no other to be mistaken for: give at least two")
-    return examine(space, examples[:limit], on, seed)
+    told = space.model.config.decoder_attributes  # a conditioned model is told what the data set knows
+    rows = [{k: row[k] for k in told if k in row} for row in rows] if rows is not None and told else None
+    return examine(space, examples[:limit], on, seed, rows)
 
 
-def examine(space: Any, examples: list[Any], on: str, seed: int = 0) -> Diagnosis:
-    """The diagnosis of an open `LatentSpace`."""
+def examine(space: Any, examples: list[Any], on: str, seed: int = 0, rows: list[dict[str, str]] | None = None) -> Diagnosis:
+    """The diagnosis of an open `LatentSpace`; with `rows`, the attributes that each example is conditioned on."""
     import torch
 
     from textae.core.latent import PointPosterior, join
@@ -83,20 +92,23 @@ def examine(space: Any, examples: list[Any], on: str, seed: int = 0) -> Diagnosi
     model, order = space.model, sorted(range(len(examples)), key=lambda i: space.processor.cost(examples[i]))
     space.processor.check(examples)
     posteriors, kl, own, shuffled = [], [], [], []
-    with torch.no_grad(), seeded(seed):
+
+    def batches() -> Iterator[dict[str, Any]]:
         for start in range(0, len(order), space.batch_size):
-            batch = space.processor([examples[i] for i in order[start : start + space.batch_size]])
-            batch = {name: tensor.to(space.device) for name, tensor in batch.items()}
+            part = order[start : start + space.batch_size]
+            batch = space.processor([examples[i] for i in part], None if rows is None else [rows[i] for i in part])
+            yield {name: tensor.to(space.device) for name, tensor in batch.items()}
+
+    with torch.no_grad(), seeded(seed):
+        for batch in batches():
             q = model.encode(**batch)
             posteriors.append(q)
             kl.append(kl_to_prior(model, q, q.sample()))
             own.append(model.nll(q.mean, **batch)[0])
         codes = join(posteriors)
         wrong = codes.mean[_strangers(len(examples))]
-        for start in range(0, len(order), space.batch_size):
-            batch = space.processor([examples[i] for i in order[start : start + space.batch_size]])
-            batch = {name: tensor.to(space.device) for name, tensor in batch.items()}
-            shuffled.append(model.nll(wrong[start : start + space.batch_size], **batch)[0])
+        for batch, part in zip(batches(), wrong.split(space.batch_size), strict=True):
+            shuffled.append(model.nll(part, **batch)[0])
         point = isinstance(codes, PointPosterior)
         mi = None if point else mutual_information(codes)
     measured = {
@@ -143,7 +155,7 @@ def findings(
         said.append("Every example gets the same codes: raise objective.commitment or lower the codebook's revive_after, so that dead codes come back sooner.")
     if mi is not None and kl is not None and not said and mi < 0.9 * ln_n and kl - mi > APART:
         said.append(
-            f"Codes as a whole lie {kl - mi:.1f} nats from the prior (KL less mutual information), so samples of it decode worse than reconstructions. {_nearer_prior(posterior)}"
+            f"Codes as a whole lie {kl - mi:.1f} nats from the prior (KL less mutual information), so samples of it decode worse than reconstructions. {_nearer_prior(posterior, prior, model_type)}"
         )
     if not deaf and 0 < active_units < latent_dim / 4:
         free = "; or objective.kl.free_bits per dimension wakes the others up" if _by_dimension(posterior, prior) else ""
@@ -151,7 +163,7 @@ def findings(
     if kl is None and not deaf:
         said.append(
             "A point has no KL and no bound; the decoder reads it. Whether samples are any good depends on the prior: "
-            + ("nothing drew the codes to N(0, I) unless the objective has latent_adversary or mmd, so fit one, such as prior: {name: mixture}." if prior == "standard" else f"here {prior}.")
+            + ("nothing drew the codes to N(0, I) unless the objective has latent_adversary or mmd, so fit one: prior={name: mixture}." if prior == "standard" else f"here {prior}.")
         )
     return said or [f"Healthy: the decoder reads its code, which is worth {worth:.1f} nats of the {nll_shuffled:.1f} that a wrong one costs."]
 
@@ -163,46 +175,56 @@ def _by_dimension(posterior: str, prior: str) -> bool:
 
 def _against_collapse(posterior: str, prior: str, model_type: str) -> str:
     """Remedies that a family and a kind of model can take, strongest first."""
-    steered = "objective.kl.weight={schedule: pi, target: 4}; a weight that climbs slowly or cycles"
     if posterior == "vmf":
         return (
-            "A sphere's KL depends on its concentration alone, so fix that: model.posterior_options.kappa=80, as in text/ptb_vmf, makes the KL "
-            "a constant that training cannot push to zero. With one already, a higher kappa makes codes sharper."
+            "A sphere's KL depends on its concentration alone, so fix that: model.posterior_options.kappa=80 objective.kl=1, as in text/ptb_vmf, "
+            "makes the KL a constant that training cannot push to zero. With one already, a higher kappa makes codes sharper."
         )
-    free = "objective.kl.free_bits=0.1" if _by_dimension(posterior, prior) else "objective.kl.free_bits=4 with objective.kl.free_bits_per=batch"
+    free = "objective.kl={free_bits: 0.1, free_bits_per: dimension}" if _by_dimension(posterior, prior) else "objective.kl={free_bits: 4, free_bits_per: batch}"
+    steered = "objective.kl=1 objective.kl={weight: {schedule: pi, target: 4}}, of which the first clears what was there; a weight that climbs slowly or cycles"
     if posterior != "gaussian" or model_type not in SENTENCES:
-        return f"Strongest first: {free}; {steered}."
+        return f"Strongest first: {free}; {steered}.{BARE}"
     scaled = "" if prior == "vamp" else "model.posterior_options.mean_scale=0.6 (BN-VAE); "
-    return (
-        "Strongest first: pretrain the encoder as an autoencoder's (train with posterior=point, then init=... with reset=[decoder, "
-        f"head.logvar] and objective.kl.free_bits); {free}; {scaled}{steered}; trainer.aggressive=100."
-    )
+    pretrained = ""
+    if model_type in OWN:  # a decoder that was fetched would begin from nothing
+        fresh = "decoder, head.logvar, prior" if prior in LEARNED else "decoder, head.logvar"
+        pretrained = f"pretrain the encoder as an autoencoder's, with posterior=point as text/ptb_ae has it, then init=... with reset=[{fresh}] and free bits, as in text/ptb_vae_pretrained; "
+    return f"Strongest first: {pretrained}{free}; {scaled}{steered}; trainer.aggressive=100.{BARE}"
 
 
 def _worth_its_kl(posterior: str, model_type: str) -> str:
     """What teaches a decoder to read codes that cost enough already."""
     if model_type not in SENTENCES:
         return "This decoder is given little else, so a smaller weight of the KL lets codes differ by more."
-    pretrained = ", or a pretrained encoder (init and reset)," if posterior == "gaussian" else ""
-    cause = "A constant concentration without" if posterior == "vmf" else "Free bits without"
-    return f"{cause} a decoder that reads them look like this: trainer.aggressive=100{pretrained} teaches it to; objective.bag_of_words=1 gives the code something to tell."
+    pretrained = " or an autoencoder's encoder (init and reset)" if posterior == "gaussian" and model_type in OWN else ""
+    return (
+        "The rest of it moves codes as a whole and tells no example from another, which is nothing to read: "
+        f"trainer.aggressive=100{pretrained} puts the encoder ahead of the decoder; objective.bag_of_words=1 gives the code something to tell."
+    )
 
 
 def _to_be_heard(model_type: str) -> str:
     """What a kind of decoder could do to depend on its code."""
     if model_type not in SENTENCES:
         return "It is given little else, so the codes themselves differ too little: lower the weight of what holds them together, or train longer."
-    if model_type in PRETRAINED:
-        return "Weaken what it does without the code: data.word_drop=0.3; or bring the code closer: model.latent_to_memory=true beside model.latent_to_embedding=true."
-    return "Weaken what it does without the code: data.word_drop=0.3 or model.dropout=0.4; or bring the code closer: model.latent_to_layers=true."
+    weaker = "data.word_drop=0.3 or model.dropout=0.4" if model_type in OWN else "data.word_drop=0.3"
+    closer = "model.latent_to_layers=true" if model_type in OWN else "model.latent_to_embedding=true, or more of model.num_memory_slots"
+    if model_type == "textae_pretrained":
+        closer = f"model.latent_to_memory=true {closer}"
+    return f"Weaken what it does without the code: {weaker}; or bring the code closer: {closer}."
 
 
-def _nearer_prior(posterior: str) -> str:
+def _nearer_prior(posterior: str, prior: str, model_type: str) -> str:
     """What brings prior and codes together."""
     if posterior == "vmf":  # no other prior has its draws on the sphere
         return "The sphere has no other prior: objective.mmd draws codes as a whole to it, and so does a smaller model.posterior_options.kappa."
-    learned = ", or let one learn with the model (model.prior=vamp or learned_mixture)" if posterior == "gaussian" else ""
-    return f"Fit a prior to them (the section prior: {{name: flow}}){learned}."
+    fitted = "Fit the flow to more codes (prior.limit) or for longer (prior.fit)" if prior == "flow" else "Fit a prior to them (prior={name: flow})"
+    if posterior != "gaussian" or prior in LEARNED:
+        return f"{fitted}."
+    learned = "model.prior=learned_mixture objective.kl={free_bits_per: batch}"  # its KL is one number for all dimensions
+    if model_type in OWN:  # others read no vectors in the place of words, and BN-VAE's means are of real sentences
+        learned += " or model.prior=vamp model.posterior_options.mean_scale=0 objective.kl={free_bits_per: batch}"
+    return f"{fitted}, or let one learn with the model, by its KL: {learned}.{BARE}"
 
 
 def as_dict(diagnosis: Diagnosis) -> dict[str, Any]:

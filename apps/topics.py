@@ -1,6 +1,7 @@
 """`textae topics`: what a model of documents found, measured, and beside scikit-learn's LDA on the same words; documents on a map."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,8 @@ def topics(
 
     textae topics runs/ptb_topics_prodlda -o topics
     """
+    if out is not None:
+        check_out(out)
     report, spread = describe(
         model, data=data, split=split, num_words=words, samples=samples, lda_iterations=lda_iterations if lda else 0,
         num=num if out is not None else 0, seed=seed,
@@ -168,6 +171,19 @@ def table(report: dict[str, Any]) -> str:
         lines.append(f"{row['name'][-43:]:44}{row['npmi']:7.3f}{row['diversity']:11.2f}{ppl:>21}")
     lines.append(f"Perplexities from importance-weighted bounds of {report['samples']} draws; NPMI in the training documents.")
     return "\n".join(lines)
+
+
+def check_out(out: Path) -> None:
+    """Refuse, before the work, a place where no folder can be.
+
+    Raises:
+        ValueError: With what stands in the way.
+    """
+    there = next(path for path in (out.absolute(), *out.absolute().parents) if os.path.lexists(path))
+    if not there.is_dir():
+        raise ValueError(f"{there} is no folder, and -o {out} is to be one, for topics.json, map.json and map.svg: choose another name")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError(f"the folder {there} cannot be written to, so -o {out} cannot be made or filled: choose another")
 
 
 def write(report: dict[str, Any], spread: dict[str, Any], out: Path) -> None:

@@ -81,6 +81,38 @@ def test_command_writes_report_and_map(model, tmp_path):
     assert "<svg" in (tmp_path / "t" / "map.svg").read_text()
 
 
+def test_a_folder_that_cannot_be_is_refused_before_the_work(model, tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    from apps import topics as command
+
+    monkeypatch.setattr(command, "describe", lambda *_, **__: pytest.fail("the work was done"))
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    for name in ("file", "file/inside/it", "nowhere"):
+        done = CliRunner().invoke(app, ["topics", model, "-o", str(tmp_path / name)])
+        assert isinstance(done.exception, ValueError) and "is no folder" in str(done.exception), name
+    monkeypatch.setattr(command.os, "access", lambda path, mode: path != tmp_path)
+    with pytest.raises(ValueError, match="cannot be written to"):
+        command.check_out(tmp_path / "new" / "deep")
+    monkeypatch.undo()
+    command.check_out(tmp_path / "new" / "deep")
+    assert not (tmp_path / "new").exists(), "nothing is made before there is something to put in"
+
+
+def test_the_doctor_measures_documents_and_not_their_sentences(model, monkeypatch):
+    """The flaw: single sentences were measured, and one without a known word ended it."""
+    from apps.doctor import diagnose, examine
+    from apps.modalities import documents
+
+    texts = ["the oven bread flour", "dough butter sugar", "nothing of", "the kind", "goal team match", "player coach league", "cake bake", "recipe spoon"]
+    monkeypatch.setattr(documents, "read_split", lambda name, split: (texts, [{} for _ in texts], f"{name}, split {split}"))
+    found = diagnose(model, data="own", device="cpu")
+    joined = [f"{texts[i]} {texts[i + 1]}" for i in (0, 4, 6)]
+    assert found == examine(open_space(model, "cpu"), joined, "own, split valid, as 3 documents of 2") and found.num == 3
+    assert diagnose(model, data="own", device="cpu", limit=3).num == 2, "of three documents, one of which has no known word"
+
+
 def test_other_models_are_refused():
     with pytest.raises(ValueError, match="no model of documents"):
         describe("mnist-ae")

@@ -359,7 +359,7 @@ class Trainer:
             warnings.warn(
                 f"posterior collapse: KL is {result.kl:.3f} nats and {result.active_units} of {result.latent_dim} dimensions are active, so the decoder "
                 f"ignores z. `textae doctor {self.out / 'model'}` names the remedies that this model can take; any can have a slower start of the KL, "
-                "objective.kl.weight={schedule: linear, end: 1, steps: 10000} or {schedule: cyclical}, and a smaller weight at its end.",
+                "objective.kl={weight: {schedule: linear, end: 1, steps: 10000}} or {weight: {schedule: cyclical}}, and a smaller weight at its end.",
                 stacklevel=2,
             )
 
