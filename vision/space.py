@@ -86,6 +86,6 @@ class LatentSpace(CoreLatentSpace):
         figures["squared_error"] = error.mean().item()
         figures["mse"] = figures["squared_error"] / pixels[0].numel()
         figures["psnr"] = -10 * math.log10(max(figures["mse"], 1e-12))
-        if "nll" in figures:
-            figures["bits_per_dim"] = figures["nll"] / pixels[0].numel() / math.log(2)
+        if bound := figures.get("nll") or figures.get("elbo_nll"):
+            figures["bits_per_dim"] = bound / pixels[0].numel() / math.log(2)
         return figures

@@ -45,7 +45,7 @@ def config(name, *changes):
      ("yelp_vq", "model.posterior_options.num_codes=1", "num_codes is 1; a codebook has at least 2"),
      ("ptb_vmf", "model.latent_dim=1", "a sphere in one dimension is two points"),
      ("ptb_vae", "objective.kl.weight=-1", "a weight is a finite number and cannot be negative"),
-     ("ptb_vae_cyclical", "objective.kl.weight.cycles=0", "cycles=0 must be at least 1"),
+     ("ptb_vae_cyclical", "objective.kl.weight.cycles=0", "cycles=0 must be a whole number from 1"),
      ("ptb_vae_aggressive", "trainer.aggressive=3", "set it to 10 or more, or to 0")],
 )  # fmt: skip
 def test_configs_that_cannot_work_are_refused_at_once(name, change, message):

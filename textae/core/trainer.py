@@ -105,8 +105,7 @@ class Trainer:
         )
         # Only fp16 needs accelerate's optimizer, for its scaler: at every call it looks on the disk for a package (lomo),
         # which costs a small model a sixth of its time.
-        self._scaled = options.precision == "fp16"
-        self._told_of_collapse = False
+        self._scaled, self._told_of_collapse = options.precision == "fp16", False
         self.module = self.accelerator.prepare(_Players(model, objective))
         self.optimizer = self.accelerator.prepare(optimizer) if self._scaled else optimizer
         self.state = RunState()
@@ -351,17 +350,15 @@ class Trainer:
         return information
 
     def _warn_of_collapse(self, result: Bound) -> None:
-        if self.state.step < COLLAPSE_AFTER:
-            return
         weight = self.objective.weights(self.state.step).get("kl", 0.0)
-        if weight > 0 and (result.active_units == 0 or result.kl < 0.1) and not self._told_of_collapse:
+        collapsed = self.state.step >= COLLAPSE_AFTER and weight > 0 and (result.active_units == 0 or result.kl < 0.1)
+        if collapsed and not self._told_of_collapse:
             self._told_of_collapse = True
             warnings.warn(
                 f"posterior collapse: KL is {result.kl:.3f} nats and {result.active_units} of {result.latent_dim} dimensions are active, so the decoder "
                 f"ignores z. `textae doctor {self.out / 'model'}` names the remedies that this model can take; any can have a slower start of the KL, "
-                "objective.kl={weight: {schedule: linear, end: 1, steps: 10000}} or {weight: {schedule: cyclical}}, and a smaller weight at its end.",
-                stacklevel=2,
-            )
+                "objective.kl={weight: {schedule: linear, end: 1, steps: 10000}} or {weight: {schedule: cyclical}}, and a smaller weight at its end.", stacklevel=2,
+            )  # fmt: skip
 
     def _fresh_sums(self) -> dict[str, Any]:
         return {"batches": 0, "count": 0, "terms": {}}
