@@ -98,6 +98,8 @@ def check_measures(only: Sequence[str], of_text: bool, data: str, num_samples: i
         raise ValueError(f"the measure {asked[0]!r} needs the training text of a data set: give --data")
     if asked and not num_samples:
         raise ValueError(f"the measure {asked[0]!r} judges prior samples, and none are to be drawn: give --generate")
+    if lm and only and not {"lm", "interpolation"} & set(only):
+        raise ValueError(f"--lm {lm} judges the measures 'lm' and 'interpolation', and --only has neither: add one, or leave --lm out")
     if "lm" in only and not lm:
         raise ValueError("the measure 'lm' needs a language model to judge by: give --lm, the folder of a run of text/ptb_lstm_lm or its like")
 
@@ -140,12 +142,11 @@ def of_data(
     if "drawn" in names or ("samples" in names and text.draws_words(space)):
         figures |= text.judge(space, data, judged, num_samples, seed, drawn=True)
     if "lm" in names and lm:
-        train, known = text.read_split(data, "train")[0], {}
+        train, best = text.read_split(data, "train")[0], {}
         ways = [False] if text.draws_words(space) or "drawn" not in names else [True] if "samples" not in names else [False, True]
         for drawn in ways:
             said = space.sample(num_samples, seed=seed, **({"do_sample": True} if drawn else {}))
-            found = lm_quality(said, train, judged, lm, seed=seed, device=device, best=known.get(len(said)))
-            known[len(said)] = found["lm_reverse_ppl_real"]
+            found = lm_quality(said, train, judged, lm, seed=seed, device=device, best=best)
             figures |= {f"drawn_{k}": v for k, v in found.items() if k != "lm" and not k.endswith("_real")} | {"lm": lm} if drawn else found
     if "interpolation" in names and len(examples) > 1:
         train = text.read_split(data, "train")[0]

@@ -72,7 +72,7 @@ def ppl(space: Any, sentences: Sequence[str]) -> float:
 
 def lm_quality(
     samples: Sequence[str], train: Sequence[str], valid: Sequence[str], source: str, *, seed: int = 0, device: str = "auto",
-    best: float | None = None,
+    best: dict[int, float] | None = None,
 ) -> dict[str, Any]:
     """Forward and reverse perplexity of samples by a language model of real text and by its like, trained on samples.
 
@@ -84,7 +84,7 @@ def lm_quality(
         source: A run of the model `lm`, with its `run.yaml`.
         seed: Of the choice.
         device: For `source`.
-        best: `lm_reverse_ppl_real` where it is known already, of as many sentences; the second such model is then not trained again.
+        best: What `lm_reverse_ppl_real` was by the number of sentences; what is found is added, and known it is not trained for again.
 
     Returns:
         `lm_forward_ppl` of samples, `lm_forward_ppl_real` of `valid`, their `lm_forward_ratio`; `lm_reverse_ppl` of `valid` under
@@ -104,13 +104,15 @@ def lm_quality(
     figures: dict[str, Any] = {"lm": source, "lm_samples": len(used), "lm_skipped": 1 - len(used) / len(samples)}
     figures["lm_forward_ppl"], figures["lm_forward_ppl_real"] = ppl(judge, used), ppl(judge, real)
     figures["lm_forward_ratio"] = figures["lm_forward_ppl"] / figures["lm_forward_ppl_real"]
-    if best is not None:
-        figures["lm_reverse_ppl_real"] = best
+    best = {} if best is None else best
+    if len(known) in best:
+        figures["lm_reverse_ppl_real"] = best[len(known)]
     for key, text in (("lm_reverse_ppl", used), ("lm_reverse_ppl_real", known)):
         if key in figures:
             continue
         with tempfile.TemporaryDirectory() as folder:
             figures[key] = ppl(open_lm(str(train_like(judge.folder, text, Path(folder))), device), real)
+    best[len(known)] = figures["lm_reverse_ppl_real"]
     figures["lm_reverse_ratio"] = figures["lm_reverse_ppl"] / figures["lm_reverse_ppl_real"]
     return figures
 

@@ -95,6 +95,9 @@ def test_a_language_model_of_real_text_and_of_samples(place):
     assert 0.8 < same["lm_forward_ratio"] < 1.25 and 0.8 < same["lm_reverse_ratio"] < 1.25 and same["lm_skipped"] == 0
     assert worse["lm_forward_ratio"] > 2 and worse["lm_reverse_ratio"] > 1.5
     assert worse["lm_samples"] == 198 and worse["lm_skipped"] == pytest.approx(0.01)
+    best = {198: 12.5}
+    assert lm_quality(noise[:60], real, valid, lm, best=best)["lm_reverse_ppl_real"] == best[60] != 12.5, "of as many sentences, or none"
+    assert lm_quality([*noise[:59], "the"], real, valid, lm, best=best)["lm_reverse_ppl_real"] == best[60] and set(best) == {198, 60}
     assert same["lm_forward_ppl_real"] == worse["lm_forward_ppl_real"] == pytest.approx(ppl(open_lm(lm), valid))
 
 
@@ -116,11 +119,11 @@ def test_every_sentence_of_a_path_has_its_nats(place):
     assert all(0 < cost < 100 for cost in costs[5:])
 
 
-@pytest.mark.parametrize("options, message", [({"lm": "nowhere"}, "nowhere"), ({"lm": "{place}/a"}, "the judge of samples is a language model")])
+@pytest.mark.parametrize("options, message", [({"lm": "nowhere"}, "nowhere"), ({"lm": "{place}/a"}, "the judge of samples is a language model"), ({"lm": "{place}/lm", "only": "bleu"}, "add one, or leave --lm out")])
 def test_a_judge_that_cannot_judge_is_refused_before_anything_is_measured(place, options, message, monkeypatch):
     monkeypatch.setattr(LatentSpace, "measure", lambda *_, **__: pytest.fail("measured first"))
     with pytest.raises(ValueError, match=message):
-        evaluate(str(place / "a"), data="ptb", num_samples=60, **{k: v.format(place=place) for k, v in options.items()})
+        evaluate(str(place / "a"), data="ptb", num_samples=60, **{k: [v] if k == "only" else v.format(place=place) for k, v in options.items()})
 
 
 def test_its_like_has_its_tokenizer_and_settings(place, tmp_path):
