@@ -75,7 +75,7 @@ class LatentSpace(CoreLatentSpace):
         """Figures of a list of images: those of every autoencoder, and those of pixels.
 
         Adds `mse` (of a pixel), `squared_error` (summed over an image's pixels, mean over images), `psnr` in dB, each of
-        the reconstruction at the posterior mean; and `bits_per_dim` of the importance-weighted bound.
+        the reconstruction at the posterior mean; and `bits_per_dim` of the importance-weighted bound, or of a codebook's exact one.
         """
         import math
 

@@ -91,3 +91,14 @@ def test_a_language_model_is_measured_like_any(processor, sentences):
     assert figures["nll"] == pytest.approx(figures["elbo_nll"]) == pytest.approx(figures["reconstruction_at_mean"])
     assert figures["kl"] == figures["active_units"] == 0 and figures["mi"] == pytest.approx(0, abs=1e-9) and figures["effective_samples"] == 5
     assert figures == space.evaluate(sentences[:6], samples=5), "the words that it draws are seeded"
+
+
+def test_an_unknown_word_is_never_rebuilt(processor, new_model, monkeypatch):
+    """A model that says exactly what its tokenizer can write of a sentence: <unk> for a word is a miss, <unk> for one written out a hit."""
+    space = LatentSpace(new_model(processor), processor)
+    raw = ["the cat sees bread today .", "the cat sees zebra today .", "the cat sees <unk> today ."]
+    monkeypatch.setattr(space, "rebuild", lambda sentences, attributes: [processor.normalize(s) for s in sentences])
+    found = space.measure(raw, only=["bleu", "elbo"])
+    assert found.columns["exact"].tolist() == [1, 0, 1] and found.columns["token_hits"].tolist() == [7, 6, 7]
+    assert found.figures["bleu"] < 99 and found.figures["token_accuracy"] == pytest.approx(100 * 20 / 21)
+    assert found.figures["unknown_tokens"] == pytest.approx(100 / 18)

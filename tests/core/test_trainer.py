@@ -425,8 +425,9 @@ def test_states_and_models_are_safetensors_and_json_only(new_trainer, tmp_path):
 
 
 def test_collapse_is_warned_of_with_its_remedies(new_trainer, processor, new_model, tmp_path):
-    with pytest.warns(UserWarning, match="posterior collapse: KL is .*`textae doctor .*model` names .*schedule: cyclical"):
+    with pytest.warns(UserWarning, match="posterior collapse: KL is .*`textae doctor .*model` names .*schedule: cyclical") as told:
         new_trainer(tmp_path / "a", {"reconstruction": None, "kl": 100.0}, epochs=3, lr=0.03, model=new_model(processor)).fit()
+    assert sum("posterior collapse" in str(warning.message) for warning in told) == 1, "once a run, not at each validation"
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="posterior collapse")
         new_trainer(tmp_path / "b", {"reconstruction": None, "kl": 1e-3}, epochs=3, model=new_model(processor, scale=2.0)).fit()
