@@ -74,9 +74,9 @@ def _check_prior(config: Mapping[str, Any], kind: ModuleType) -> None:
         return
     from textae.core.autoencoder import make_config
     from textae.core.families import POSSIBLE_PRIORS, code_sizes
-    from textae.core.prior import FITTED, PRIORS
+    from textae.core.prior import FITTED
 
-    prior_class = PRIORS[choose({name: name for name in ("standard", *FITTED)}, _named(config, "prior"), "prior to fit")]
+    choose(dict.fromkeys(("standard", *FITTED)), _named(config, "prior"), "prior to fit")
     config_class = kind.model_classes(config["model"]["name"])[0]
     if "num_beams" in prior:
         raise ValueError("prior.num_beams: a prior is drawn from and never searched; beams belong to the decoding of one code, `textae sample --beams`")
@@ -89,7 +89,7 @@ def _check_prior(config: Mapping[str, Any], kind: ModuleType) -> None:
         if model.posterior == "quantized" and prior["name"] == "codes":
             prior |= {k: v for k, v in code_sizes(model).items() if k not in prior}
     options = {k: v for k, v in prior.items() if k not in ("name", "fit", "limit")}
-    made = call(prior_class, {"dim": config["model"].get("latent_dim") or _latent_dim(config), **options}, where="prior")
+    made = _fresh_prior(config)
     check_counts("prior", limit=prior.get("limit", LIMIT))
     if prior["name"] == "standard":
         check_keys(prior.get("fit") or {}, [], "prior.fit")
@@ -101,18 +101,19 @@ def _check_prior(config: Mapping[str, Any], kind: ModuleType) -> None:
 
 def check_prior_fit(config: Mapping[str, Any], num: int | None = None) -> None:
     """Refuse what the prior of a resolved config cannot be fitted to: the codes of `num` examples; None: of as many as it would take."""
-    from textae.core.prior import PRIORS
-
     if (prior := config.get("prior") or {}).get("name", "standard") == "standard":
         return
-    options = {k: v for k, v in prior.items() if k not in ("name", "fit", "limit")}
-    made = call(PRIORS[prior["name"]], {"dim": config["model"].get("latent_dim") or _latent_dim(config), **options}, where="prior")
-    limit = prior.get("limit", LIMIT)
+    made, limit = _fresh_prior(config), prior.get("limit", LIMIT)
     call(made.check_fit, {"num": limit if num is None else min(num, limit), **_fit_defaults(made), **(prior.get("fit") or {})}, where="prior.fit")
 
 
-def _latent_dim(config: Mapping[str, Any]) -> int:
-    return of_model(config["model"]["name"]).model_classes(config["model"]["name"])[0].latent_dim
+def _fresh_prior(config: Mapping[str, Any]) -> Any:
+    """What the section `prior` would have fitted."""
+    from textae.core.prior import PRIORS
+
+    model, options = config["model"], {k: v for k, v in config["prior"].items() if k not in ("name", "fit", "limit")}
+    dim = model.get("latent_dim", of_model(model["name"]).model_classes(model["name"])[0].latent_dim)
+    return call(PRIORS[config["prior"]["name"]], {"dim": dim, **options}, where="prior")
 
 
 def _fit_defaults(prior: Any) -> dict[str, Any]:
@@ -122,7 +123,7 @@ def _fit_defaults(prior: Any) -> dict[str, Any]:
 def _check_rest(config: Mapping[str, Any]) -> None:
     check_keys(config.get("save", {}), ["dtype"], "save")
     if config["data"].get("batch_size") == 1:
-        alone = [*(f"objective.{name}" for name in ("mmd", "total_correlation") if name in config["objective"])]
+        alone = [f"objective.{name}" for name in ("mmd", "total_correlation") if name in config["objective"]]
         if (config["model"].get("posterior_options") or {}).get("mean_scale"):
             alone.append("model.posterior_options.mean_scale")
         if alone:

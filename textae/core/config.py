@@ -8,6 +8,7 @@ from typing import Any
 
 IDENTITIES = ("name", "schedule")  # keys by which a mapping says what its other keys are options of
 
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The tail of an error message: the nearest known name, then all of them.
 
